@@ -1,0 +1,35 @@
+# `make demo`: install into .venv, fuse and score the sample scene. `make test`: every check.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test bench clean
+
+$(BIN)/pifnet: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch  # first and alone: the pinned build, whatever the other packages would draw in
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.test: $(BIN)/pifnet
+	$(PIP) --editable '.[test]'
+	touch $@
+
+demo: $(BIN)/pifnet
+	mkdir -p demo
+	$(BIN)/pifnet fuse sample_data/lr.hdr sample_data/hr.tif --output demo/fused.tif --overwrite
+	$(BIN)/pifnet metrics demo/fused.tif sample_data/reference.tif --ratio 3
+
+test: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+bench: $(VENV)/.test
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info

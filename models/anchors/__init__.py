@@ -1,0 +1,1 @@
+"""Closed-form estimates that PIF-Net starts from."""

@@ -1,0 +1,1 @@
+"""Training-free methods; NumPy and SciPy only."""

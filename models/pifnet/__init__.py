@@ -1,0 +1,1 @@
+"""PIF-Net and the parts only it uses."""

@@ -1,0 +1,3 @@
+"""pifnet: hyperspectral-multispectral fusion from files to files."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The sensor model; the only one in the project."""

@@ -1,0 +1,1 @@
+"""Quality figures: NumPy and SciPy only."""

@@ -1,0 +1,1 @@
+"""Scores and previews for people and machines."""

@@ -1,0 +1,177 @@
+"""Window, Positions, Grid, Bands, Scene: the nouns everyone speaks in. Values only; no files."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rectangle of pixels: first row and column, then size. Integers, in the pixels of one grid."""
+
+    row: int
+    column: int
+    height: int
+    width: int
+
+    @property
+    def bottom(self) -> int:
+        """The first row below the window."""
+        return self.row + self.height
+
+    @property
+    def right(self) -> int:
+        """The first column right of the window."""
+        return self.column + self.width
+
+    @property
+    def is_empty(self) -> bool:
+        """No pixel inside."""
+        return self.height <= 0 or self.width <= 0
+
+    def grown(self, margin: int) -> "Window":
+        """The window with `margin` pixels more on each side; may leave the scene."""
+        return Window(self.row - margin, self.column - margin, self.height + 2 * margin, self.width + 2 * margin)
+
+    def clipped(self, height: int, width: int) -> "Window":
+        """The part that lies inside a scene of `height` x `width` pixels; empty where there is none."""
+        row, column = max(self.row, 0), max(self.column, 0)
+        return Window(row, column, max(min(self.bottom, height) - row, 0), max(min(self.right, width) - column, 0))
+
+    def relative_to(self, outer: "Window") -> "Window":
+        """The same pixels, counted from the first pixel of `outer`."""
+        return Window(self.row - outer.row, self.column - outer.column, self.height, self.width)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns, to index the last two axes of an array."""
+        return slice(self.row, self.bottom), slice(self.column, self.right)
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Real-valued pixel positions in one image; 0 is the centre of its first row or column.
+
+    Both arrays are 1-D, (H,) and (W,), where rows depend on output rows alone and columns on output columns alone;
+    otherwise both are (H, W).
+    """
+
+    rows: NDArray[np.float64]
+    columns: NDArray[np.float64]
+
+    @property
+    def is_separable(self) -> bool:
+        """Rows and columns are independent of each other."""
+        return self.rows.ndim == 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the output."""
+        return (len(self.rows), len(self.columns)) if self.is_separable else (self.rows.shape[0], self.rows.shape[1])
+
+    def moved(self, rows: float, columns: float) -> "Positions":
+        """The same places, counted from a first pixel that lies `rows` down and `columns` right."""
+        return Positions(self.rows - rows, self.columns - columns)
+
+    def within(self, height: int, width: int, *, reach: float) -> NDArray[np.bool_]:
+        """(H, W): true at most `reach` pixels outside of the pixel centres of an image of `height` x `width`."""
+        rows = (self.rows >= -reach) & (self.rows <= height - 1 + reach)
+        columns = (self.columns >= -reach) & (self.columns <= width - 1 + reach)
+        return rows[:, None] & columns[None] if self.is_separable else rows & columns
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where pixels lie: size, affine transform of pixel corners (column, row) -> (x, y), and CRS as WKT."""
+
+    height: int
+    width: int
+    transform: Affine
+    crs_wkt: str | None
+
+    @property
+    def is_georeferenced(self) -> bool:
+        """A CRS is known."""
+        return self.crs_wkt is not None
+
+    @property
+    def gsd(self) -> tuple[float, float]:
+        """Pixel side along rows (down) and columns (right), in map units, rotation included."""
+        t = self.transform
+        return float(np.hypot(t.b, t.e)), float(np.hypot(t.a, t.d))
+
+    @property
+    def window(self) -> Window:
+        """The whole grid as a window."""
+        return Window(0, 0, self.height, self.width)
+
+    def cropped(self, window: Window) -> "Grid":
+        """The grid of the pixels inside `window`."""
+        transform = self.transform @ Affine.translation(window.column, window.row)
+        return replace(self, height=window.height, width=window.width, transform=transform)
+
+
+class WavelengthUnit(StrEnum):
+    """Units in which headers give wavelengths, by their ENVI name."""
+
+    NANOMETERS = "Nanometers"
+    MICROMETERS = "Micrometers"
+
+    @property
+    def nanometers(self) -> float:
+        """How many nanometres one unit is."""
+        return 1.0 if self is WavelengthUnit.NANOMETERS else 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Spectral description, one entry per band; `None` where the file says nothing.
+
+    Wavelengths and FWHM stay in the unit of the file so that they are written again to the last digit.
+    """
+
+    count: int
+    names: tuple[str, ...] | None = None
+    wavelengths: tuple[float, ...] | None = None
+    fwhm: tuple[float, ...] | None = None
+    unit: WavelengthUnit | None = None
+    good: tuple[bool, ...] | None = None
+
+    @property
+    def wavelengths_nm(self) -> NDArray[np.float64] | None:
+        """Centre wavelengths in nanometres, (C,), in file order: not always increasing."""
+        return self._in_nanometers(self.wavelengths)
+
+    @property
+    def fwhm_nm(self) -> NDArray[np.float64] | None:
+        """Full widths at half maximum in nanometres, (C,)."""
+        return self._in_nanometers(self.fwhm)
+
+    def _in_nanometers(self, values: tuple[float, ...] | None) -> NDArray[np.float64] | None:
+        if values is None or self.unit is None:
+            return None
+        return np.asarray(values, dtype=np.float64) * self.unit.nanometers
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All about a raster but its pixels.
+
+    Stored numbers become physical ones as `stored * scales[band] + offsets[band]`; `dtype` is the stored NumPy type
+    and `nodata` a stored number. `acquisition` keeps free ENVI fields (sensor type, acquisition time, description).
+    """
+
+    path: Path
+    grid: Grid
+    bands: Bands
+    dtype: str = "float32"
+    nodata: float | None = None
+    scales: tuple[float, ...] | None = None
+    offsets: tuple[float, ...] | None = None
+    acquisition: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,1 @@
+"""Tiles that cover a scene, and their blending."""

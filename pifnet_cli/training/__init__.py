@@ -1,0 +1,1 @@
+"""Patches, losses and the loop that serves every network."""

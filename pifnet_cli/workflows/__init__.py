@@ -1,0 +1,1 @@
+"""The stories, one per command; usable from Python."""
