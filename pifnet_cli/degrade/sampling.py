@@ -1,0 +1,62 @@
+"""The HR-MSI as the hyperspectral sensor would see it: blur and sampling in one step, at any positions."""
+
+import numpy as np
+from scipy import sparse
+
+from pifnet_cli.degrade.psf import MINIMUM_VALID, Psf, axis_sampling_matrix, degrade_separable
+from pifnet_cli.scene import Pixels, Positions
+
+EDGE_REACH = 0.5  # HR pixels beyond the outermost pixel centres at which a position still lies on the image
+
+
+class PsfSampler:
+    """Weighs the pixels of an image of `height` x `width` by the PSF around fixed positions.
+
+    Separable where positions are; otherwise one sparse row per position, exact for a Gaussian of equal widths, which is
+    separable along the image's own axes whatever the rotation of the coarse grid.
+    """
+
+    def __init__(self, positions: Positions, psf: Psf, *, height: int, width: int) -> None:
+        self._shape = positions.shape
+        self._inside = positions.within(height, width, reach=EDGE_REACH)
+        rows, columns = positions.rows.ravel(), positions.columns.ravel()
+        self._rows = axis_sampling_matrix(height, rows, sigma=psf.sigma_rows, radius=psf.radius)
+        self._columns = axis_sampling_matrix(width, columns, sigma=psf.sigma_columns, radius=psf.radius)
+        self._points = None if positions.is_separable else _row_wise_products(self._rows, self._columns)
+
+    def __call__(self, image: Pixels) -> Pixels:
+        """(B, H, W) -> (B, h, w); NaN where too little of the PSF is on valid pixels, or the centre is outside."""
+        if self._points is None:
+            result = degrade_separable(image, self._rows, self._columns)
+        else:
+            result = self._at_points(self._points, image)
+        result[:, ~self._inside] = np.nan
+        return result
+
+    def _at_points(self, points: sparse.csr_array, image: Pixels) -> Pixels:
+        finite = np.isfinite(image)
+        total = self._weighed(points, np.where(finite, image, np.float32(0)))
+        if finite.all():
+            return total
+        share = self._weighed(points, finite.astype(np.float32))
+        is_valid = share >= MINIMUM_VALID
+        return np.where(is_valid, total / np.where(is_valid, share, np.float32(1)), np.float32(np.nan))
+
+    def _weighed(self, points: sparse.csr_array, image: Pixels) -> Pixels:
+        flat = points @ image.reshape(len(image), -1).T
+        return np.ascontiguousarray(flat.T).reshape(len(image), *self._shape)
+
+
+def _row_wise_products(rows: sparse.csr_array, columns: sparse.csr_array) -> sparse.csr_array:
+    """(n, H) and (n, W) -> (n, H W): the outer product of each pair of rows, built without a loop over positions."""
+    count, height = rows.shape
+    width = columns.shape[1]
+    row_counts, column_counts = np.diff(rows.indptr), np.diff(columns.indptr)
+    owners = np.repeat(np.arange(count), row_counts)  # the position of every entry of `rows`
+    repeats = column_counts[owners]
+    row_entry = np.repeat(np.arange(rows.nnz), repeats)
+    column_entry = np.arange(len(row_entry)) + np.repeat(columns.indptr[owners] - np.cumsum(repeats) + repeats, repeats)
+    values = (rows.data[row_entry] * columns.data[column_entry]).astype(np.float32)
+    indices = rows.indices[row_entry].astype(np.int64) * width + columns.indices[column_entry]
+    pointers = np.r_[0, np.cumsum(row_counts * column_counts)]
+    return sparse.csr_array((values, indices, pointers), shape=(count, height * width))

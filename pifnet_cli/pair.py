@@ -1,0 +1,138 @@
+"""What every fusion method starts from: a tile of both scenes on one grid, in map coordinates."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from pifnet_cli.align import REACH, Alignment
+from pifnet_cli.degrade.psf import Psf
+from pifnet_cli.degrade.sampling import PsfSampler
+from pifnet_cli.resample import SUPPORT, CubicResampler
+from pifnet_cli.scene import Pixels, Positions, Window
+
+
+class PairInputs(NamedTuple):
+    """A tile of H x W HR pixels; NaN where the scene that a plane comes from is invalid.
+
+    Attributes:
+        upsampled: (C, H, W), the LR-HSI interpolated at the tile's pixel centres.
+        hr_msi: (M, H, W).
+        msi_smooth: (M, H, W), the HR-MSI degraded by the hyperspectral PSF and interpolated like the LR-HSI.
+        phase: (4, H, W), sine and cosine of the position within the LR pixel, rows first, then columns.
+    """
+
+    upsampled: Pixels
+    hr_msi: Pixels
+    msi_smooth: Pixels
+    phase: Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class PairWindows:
+    """The pixels to read for one tile: of the LR-HSI, and of the HR-MSI with the reach of the PSF around it."""
+
+    tile: Window
+    lr: Window
+    hr: Window
+
+
+@dataclass(frozen=True, slots=True)
+class PairGeometry:
+    """How an array of LR pixels and an array of HR pixels lie on each other.
+
+    `tile_in_lr` are the tile's pixel centres in the LR array, `lr_in_hr` the LR array's pixel centres in the HR array,
+    and `tile` the tile within the HR array.
+    """
+
+    tile: Window
+    tile_in_lr: Positions
+    lr_in_hr: Positions
+
+    @classmethod
+    def of_windows(cls, alignment: Alignment, windows: PairWindows) -> "PairGeometry":
+        """The geometry of windows read from two aligned scenes."""
+        return cls(
+            tile=windows.tile.relative_to(windows.hr),
+            tile_in_lr=alignment.lr_positions(windows.tile).moved(windows.lr.row, windows.lr.column),
+            lr_in_hr=alignment.hr_positions(windows.lr).moved(windows.hr.row, windows.hr.column),
+        )
+
+    @classmethod
+    def regular(
+        cls, *, ratio: float, phase: tuple[float, float], lr_size: tuple[int, int], hr_size: tuple[int, int]
+    ) -> "PairGeometry":
+        """The geometry of a simulated pair: LR pixel i sits at HR position `ratio * i + phase`; the tile is all."""
+        (height, width), (rows, columns) = hr_size, lr_size
+        return cls(
+            tile=Window(0, 0, height, width),
+            tile_in_lr=Positions((np.arange(height) - phase[0]) / ratio, (np.arange(width) - phase[1]) / ratio),
+            lr_in_hr=Positions(np.arange(rows) * ratio + phase[0], np.arange(columns) * ratio + phase[1]),
+        )
+
+
+def plan_windows(alignment: Alignment, tile: Window, psf: Psf) -> PairWindows:
+    """The pixels of both scenes that the result on `tile` depends on. Windows are empty beyond the LR-HSI."""
+    lr = alignment.lr_window(tile, SUPPORT)
+    if lr.is_empty:
+        return PairWindows(tile=tile, lr=lr, hr=tile)
+    reach = alignment.hr_window(lr, psf.radius)
+    return PairWindows(tile=tile, lr=lr, hr=_union(reach, tile))
+
+
+def pair_inputs(lr_hsi: Pixels, hr_msi: Pixels, *, geometry: PairGeometry, psf: Psf) -> PairInputs:
+    """Bring both scenes to the tile.
+
+    Args:
+        lr_hsi: (C, h, w), NaN where invalid.
+        hr_msi: (M, H', W'), the tile and what the PSF reaches around it.
+        geometry: How the two arrays lie on each other.
+        psf: The hyperspectral sensor's blur, in HR pixels.
+    """
+    msi_low = degrade_msi(hr_msi, geometry.lr_in_hr, psf)
+    height, width = lr_hsi.shape[1:]
+    resample = CubicResampler(geometry.tile_in_lr, height=height, width=width, reach=REACH)
+    rows, columns = geometry.tile.slices
+    return PairInputs(
+        upsampled=resample(lr_hsi),
+        hr_msi=hr_msi[:, rows, columns],
+        msi_smooth=resample(_without_edges(msi_low)),
+        phase=_phase(geometry.tile_in_lr),
+    )
+
+
+def degrade_msi(hr_msi: Pixels, lr_in_hr: Positions, psf: Psf) -> Pixels:
+    """(M, H, W) -> (M, h, w): the HR-MSI as the hyperspectral sensor would sample it at `lr_in_hr`."""
+    return PsfSampler(lr_in_hr, psf, height=hr_msi.shape[1], width=hr_msi.shape[2])(hr_msi)
+
+
+def _union(first: Window, second: Window) -> Window:
+    if first.is_empty:
+        return second
+    row, column = min(first.row, second.row), min(first.column, second.column)
+    bottom, right = max(first.bottom, second.bottom), max(first.right, second.right)
+    return Window(row, column, bottom - row, right - column)
+
+
+def _without_edges(msi_low: Pixels) -> Pixels:
+    """Invalid LR pixels filled band by band with the nearest valid one, so that only the HR-MSI's mask counts."""
+    finite = np.isfinite(msi_low)
+    if finite.all() or not finite.any():
+        return msi_low
+    filled = msi_low.copy()
+    for band, is_valid in zip(filled, finite, strict=True):
+        if is_valid.any() and not is_valid.all():
+            nearest = distance_transform_edt(~is_valid, return_distances=False, return_indices=True)
+            band[:] = band[tuple(nearest)]
+    return filled
+
+
+def _phase(positions: Positions) -> Pixels:
+    """(4, H, W): sine and cosine of 2 pi times the position in the LR array, rows then columns."""
+    rows, columns = positions.rows, positions.columns
+    if positions.is_separable:
+        rows, columns = np.broadcast_arrays(rows[:, None], columns[None])
+    angles: NDArray[np.float64] = 2 * np.pi * np.stack([rows, columns])
+    return np.stack([np.sin(angles[0]), np.cos(angles[0]), np.sin(angles[1]), np.cos(angles[1])]).astype(np.float32)

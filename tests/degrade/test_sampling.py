@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from pifnet_cli.degrade.psf import gaussian_from_mtf
+from pifnet_cli.degrade.sampling import PsfSampler
+from pifnet_cli.scene import Positions
+
+PSF = gaussian_from_mtf(0.3, ratio_rows=3, ratio_columns=3)
+
+
+def _as_points(positions):
+    return Positions(*np.broadcast_arrays(positions.rows[:, None], positions.columns[None]))
+
+
+def test_points_agree_with_axes():
+    image = np.random.default_rng(2).normal(size=(3, 24, 40)).astype(np.float32)
+    image[1, 10:13, 20:24] = np.nan
+    at = Positions(np.array([1.0, 4.3, 11.1, 20.9]), np.array([0.0, 13.37, 22.0, 30.5, 39.0]))
+    axes = PsfSampler(at, PSF, height=24, width=40)(image)
+    points = PsfSampler(_as_points(at), PSF, height=24, width=40)(image)
+    np.testing.assert_allclose(axes, points, atol=1e-5)
+    assert np.isnan(axes[1]).any()
+
+
+@pytest.mark.parametrize("as_given", [lambda p: p, _as_points])
+def test_a_ramp_is_sampled_at_its_exact_position(as_given):
+    image = np.add.outer(np.arange(60.0), 2 * np.arange(64.0))[None].astype(np.float32)
+    at = Positions(np.array([20.0, 25.37, 31.5]), np.array([22.1, 30.0, 40.7]))
+    expected = np.add.outer(at.rows, 2 * at.columns)
+    np.testing.assert_allclose(PsfSampler(as_given(at), PSF, height=60, width=64)(image)[0], expected, atol=1e-4)
+
+
+def test_centres_outside_the_image_are_invalid():
+    at = Positions(np.array([-0.6, -0.5, 23.5, 23.6]), np.array([5.0]))
+    sampled = PsfSampler(at, PSF, height=24, width=40)(np.ones((1, 24, 40), dtype=np.float32))[0, :, 0]
+    np.testing.assert_array_equal(np.isnan(sampled), [True, False, False, True])

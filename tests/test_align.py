@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from affine import Affine
+from rasterio.crs import CRS
+
+from pifnet_cli.align import align
+from pifnet_cli.errors import GridError
+from pifnet_cli.scene import Bands, Grid, Scene, Window
+from pifnet_cli.settings import Extent
+
+UTM = CRS.from_epsg(32633).to_wkt()
+NEXT_UTM = CRS.from_epsg(32632).to_wkt()
+GEOGRAPHIC = CRS.from_epsg(4326).to_wkt()
+HR_TRANSFORM = Affine(10, 0, 365000, 0, -10, 5807000)
+
+
+def _scene(name, height, width, transform, crs=UTM):
+    return Scene(Path(name), Grid(height, width, transform, crs), Bands(3))
+
+
+def _hr(height=96, width=120, transform=HR_TRANSFORM, crs=UTM):
+    return _scene("hr.tif", height, width, transform, crs)
+
+
+def test_common_corner_gives_block_centres():
+    alignment = align(_scene("lr.tif", 24, 30, HR_TRANSFORM @ Affine.scale(4)), _hr())
+    assert alignment.output == Window(0, 0, 96, 120)
+    assert alignment.ratio == pytest.approx(4)
+    positions = alignment.hr_positions(Window(0, 0, 2, 3))
+    np.testing.assert_allclose(positions.rows, [1.5, 5.5])
+    np.testing.assert_allclose(positions.columns, [1.5, 5.5, 9.5])
+
+
+def test_the_paper_s_phase_follows_from_the_transform():
+    shifted = HR_TRANSFORM @ Affine.translation(-1.5, -1.5) @ Affine.scale(4)
+    alignment = align(_scene("lr.tif", 24, 30, shifted), _hr())
+    np.testing.assert_allclose(alignment.hr_positions(Window(0, 0, 2, 2)).rows, [0, 4], atol=1e-9)
+    assert alignment.output == Window(0, 0, 96, 120)  # the last three pixels lie within one LR pixel of a centre
+
+
+def test_output_is_the_common_footprint():
+    lr = _scene("lr.tif", 10, 10, Affine(40, 0, 365000 + 200, 0, -40, 5807000 - 100))
+    alignment = align(lr, _hr())
+    assert alignment.output == Window(8, 18, 44, 44)  # LR extent 10..50, continued by half an LR pixel
+    assert align(lr, _hr(), extent=Extent.HR).output == Window(0, 0, 96, 120)
+
+
+@pytest.mark.parametrize("crs", [NEXT_UTM, GEOGRAPHIC])
+def test_another_crs_is_projected_to_a_fiftieth_of_a_pixel(crs):
+    import rasterio.warp
+
+    lr = _scene("lr.tif", 40, 40, Affine(40, 0, 364800, 0, -40, 5807200))
+    x, y = rasterio.warp.transform(UTM, crs, [365400], [5806600])
+    size = 10 if crs == NEXT_UTM else 1e-4
+    hr = _hr(90, 70, Affine(size, 0, x[0] - 35 * size, 0, -size, y[0] + 45 * size), crs)
+    alignment = align(lr, hr)
+    window = Window(13, 7, 60, 50)
+    positions = alignment.lr_positions(window)
+    columns, rows = np.meshgrid(np.arange(7, 57) + 0.5, np.arange(13, 73) + 0.5)
+    map_x, map_y = hr.grid.transform @ (columns.ravel(), rows.ravel())
+    true_x, true_y = rasterio.warp.transform(crs, UTM, map_x, map_y)
+    true_columns, true_rows = ~lr.grid.transform @ (np.array(true_x), np.array(true_y))
+    np.testing.assert_allclose(positions.rows.ravel(), true_rows - 0.5, atol=0.005)
+    np.testing.assert_allclose(positions.columns.ravel(), true_columns - 0.5, atol=0.005)
+
+
+def test_windows_are_consistent_across_tiles_when_projected():
+    lr = _scene("lr.tif", 40, 40, Affine(40, 0, 364800, 0, -40, 5807200))
+    import rasterio.warp
+
+    x, y = rasterio.warp.transform(UTM, NEXT_UTM, [365000], [5807000])
+    alignment = align(lr, _hr(100, 100, Affine(10, 0, x[0], 0, -10, y[0]), NEXT_UTM))
+    whole = alignment.lr_positions(Window(0, 0, 60, 60))
+    part = alignment.lr_positions(Window(21, 33, 20, 20))
+    np.testing.assert_allclose(part.rows, whole.rows[21:41, 33:53], atol=1e-9)
+
+
+@pytest.mark.parametrize("angle", [30, 71])
+def test_rotation_maps_there_and_back(angle):
+    lr = _scene("lr.tif", 24, 30, HR_TRANSFORM @ Affine.translation(60, 40) @ Affine.rotation(angle) @ Affine.scale(4))
+    alignment = align(lr, _hr(200, 200))
+    there = alignment.hr_positions(Window(5, 6, 1, 1))
+    back = ~lr.grid.transform @ (HR_TRANSFORM @ (there.columns[0, 0] + 0.5, there.rows[0, 0] + 0.5))
+    assert back == pytest.approx((6.5, 5.5))
+    assert alignment.ratio == pytest.approx(4)
+
+
+def test_bare_files_share_a_corner_and_say_so():
+    lr, hr = _scene("lr.img", 85, 40, Affine.identity(), None), _hr(340, 162, Affine.identity(), None)
+    alignment = align(lr, hr)
+    assert alignment.ratio == pytest.approx(4)
+    assert "same upper-left corner" in alignment.notices[0]
+
+
+@pytest.mark.parametrize(
+    ("lr", "hr", "message"),
+    [
+        (_scene("lr.tif", 24, 30, HR_TRANSFORM @ Affine.scale(4), None), _hr(), "lr.tif: has no CRS, but hr.tif"),
+        (_scene("lr.tif", 24, 30, HR_TRANSFORM @ Affine.scale(4)), _hr(crs=None), "hr.tif: has no CRS, but lr.tif"),
+        (_scene("lr.tif", 96, 120, HR_TRANSFORM), _scene("hr.tif", 24, 30, HR_TRANSFORM @ Affine.scale(4)), "swapped"),
+        (_scene("lr.tif", 24, 30, HR_TRANSFORM @ Affine.translation(5000, 0) @ Affine.scale(4)), _hr(), "overlaps"),
+        (_scene("lr.tif", 24, 30, HR_TRANSFORM @ Affine.translation(118, 0) @ Affine.scale(4)), _hr(), None),
+        (_scene("lr.img", 24, 99, Affine.identity(), None), _hr(96, 120, Affine.identity(), None), "different ratios"),
+    ],
+)
+def test_what_does_not_fit_is_refused(lr, hr, message):
+    if message is None:
+        assert align(lr, hr).output.width == 4  # two pixels, and half an LR pixel of continuation
+        return
+    with pytest.raises(GridError, match=message):
+        align(lr, hr)
