@@ -1,0 +1,85 @@
+"""`pifnet fuse`: one scene from two."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pifnet_cli.commands import options
+from pifnet_cli.commands.console import reporting
+from pifnet_cli.settings import Extent, FuseSettings, Method, Overwrite, Protocol
+
+
+def fuse(
+    lr_hsi: options.LrHsi,
+    hr_msi: options.HrMsi,
+    output: options.OutputScene,
+    method: Annotated[
+        Method | None, typer.Option("--method", help="How; by default the best method that fits the pair.")
+    ] = None,
+    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A network from `pifnet train`.")] = None,
+    protocol: Annotated[
+        Protocol | None,
+        typer.Option("--protocol", help="Sensor model of the LR-HSI; default: the checkpoint's, or mtf."),
+    ] = None,
+    mtf: Annotated[
+        float | None, typer.Option("--mtf", help="MTF of the LR-HSI at its Nyquist frequency; default 0.3.")
+    ] = None,
+    tile_size: Annotated[
+        int, typer.Option("--tile-size", help="Side of a tile, overlap included, in HR pixels.")
+    ] = FuseSettings.tile_size,
+    overlap: Annotated[int, typer.Option("--overlap", help="HR pixels that neighbouring tiles share and blend.")] = (
+        FuseSettings.overlap
+    ),
+    halo: Annotated[
+        int, typer.Option("--halo", help="HR pixels round a tile that the network sees besides.")
+    ] = FuseSettings.halo,
+    extent: Annotated[
+        Extent, typer.Option("--extent", help="Write the common footprint, or all of the HR-MSI.")
+    ] = FuseSettings.extent,
+    dtype: Annotated[
+        str | None, typer.Option("--dtype", help="Stored number type; default: the LR-HSI's.", show_default=False)
+    ] = None,
+    scale: Annotated[
+        float | None, typer.Option("--scale", help="Value of one stored unit; default: the LR-HSI's.")
+    ] = None,
+    device: options.DeviceChoice = FuseSettings.device,
+    precision: options.PrecisionChoice = FuseSettings.precision,
+    creation_options: options.CreationOptions = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")] = False,
+    overwrite: options.OverwriteFlag = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Fuse a hyperspectral scene with a sharper multispectral one of the same ground.
+
+    Example: pifnet fuse lr.hdr hr.tif -o fused.tif
+    """
+    settings = FuseSettings(
+        method=method,
+        tile_size=tile_size,
+        overlap=overlap,
+        halo=halo,
+        protocol=protocol,
+        mtf_at_nyquist=mtf,
+        extent=extent,
+        dtype=dtype,
+        scale=scale,
+        device=device,
+        precision=precision,
+        creation_options=tuple(creation_options or ()),
+        overwrite=Overwrite.REPLACE if overwrite else Overwrite.REFUSE,
+    )
+
+    from pifnet_cli.workflows.fuse import fuse_scene, preview_fusion
+
+    with reporting(quiet) as progress:
+        if dry_run:
+            record = preview_fusion(lr_hsi, hr_msi, output, settings, checkpoint=checkpoint)
+        else:
+            record = fuse_scene(lr_hsi, hr_msi, output, settings, checkpoint=checkpoint, progress=progress).record()
+    if as_json:
+        typer.echo(json.dumps(record, indent=2))
+    else:
+        typer.echo("\n".join(f"{key}: {value}" for key, value in record.items()))

@@ -1,0 +1,130 @@
+"""A network on a device: tile arrays in, fused tile out. Device and precision are chosen here, once."""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.anchors.regression import Regression
+from models.anchors.subspace import ResidualBasis, apply_correction, features
+from models.catalog import ModelName, network_class
+from pifnet_cli.checkpoint import Checkpoint, load_checkpoint
+from pifnet_cli.errors import CheckpointError, DependencyError
+from pifnet_cli.inference.closed_form import TileEngine
+from pifnet_cli.inference.padding import grown_to_rule
+from pifnet_cli.pair import PairInputs
+from pifnet_cli.scene import Pixels
+from pifnet_cli.settings import Device, Precision, Variant
+
+
+class NetworkOnDevice:
+    """Runs a network on one pair of feature maps at a time; pads to its size rule and trims the answer."""
+
+    def __init__(self, network: torch.nn.Module, device: torch.device, precision: Precision) -> None:
+        self._network = network.to(device).eval()
+        self._device = device
+        self._autocast = precision is Precision.BFLOAT16
+
+    def __call__(self, hsi: Pixels, msi: Pixels) -> Pixels:
+        """(Ch, H, W) and (Cm, H, W), all finite -> (Cout, H, W).
+
+        Raises:
+            DependencyError: The device has too little memory for the tile.
+        """
+        height, width = hsi.shape[1:]
+        rule = self._network.size_rule
+        tensors = [torch.from_numpy(np.ascontiguousarray(grown_to_rule(image, rule)))[None].to(self._device) for image in (hsi, msi)]
+        try:
+            with torch.inference_mode(), self._arithmetic():
+                answer = self._network(*tensors)
+        except torch.OutOfMemoryError as error:
+            raise DependencyError(
+                f"{self._device}: out of memory on a tile of {height} x {width} pixels; use a smaller --tile-size"
+            ) from error
+        return answer[0, :, :height, :width].float().cpu().numpy()
+
+    def _arithmetic(self) -> AbstractContextManager[object]:
+        return torch.autocast(self._device.type, dtype=torch.bfloat16) if self._autocast else nullcontext()
+
+
+class AnchoredEngine:
+    """The regression anchor plus the network's correction of it in the checkpoint's spectral subspace."""
+
+    def __init__(self, run: NetworkOnDevice, regression: Regression, basis: ResidualBasis) -> None:
+        self._run = run
+        self._regression = regression
+        self._basis = basis
+
+    def fuse(self, inputs: PairInputs) -> Pixels:
+        """Tile arrays in, (C, H, W) out."""
+        scene = {"regression": self._regression, "basis": self._basis}
+        coefficients = self._run(*features(**inputs._asdict(), **scene))
+        anchor = self._regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
+        return apply_correction(anchor, coefficients, **scene)
+
+
+class ImageEngine:
+    """A network that predicts the image itself. `scale` brings pixels to the range it was trained in."""
+
+    def __init__(self, run: NetworkOnDevice, scale: float) -> None:
+        self._run = run
+        self._scale = np.float32(scale)
+
+    def fuse(self, inputs: PairInputs) -> Pixels:
+        """Tile arrays in, (C, H, W) out; bands and pixels that are invalid in an input stay so."""
+        hsi, msi = inputs.upsampled / self._scale, inputs.hr_msi / self._scale
+        invalid = ~np.isfinite(hsi) | ~np.isfinite(msi).all(axis=0)
+        fused = self._run(np.nan_to_num(hsi, copy=False), np.nan_to_num(msi, copy=False)) * self._scale
+        fused[invalid] = np.nan
+        return fused
+
+
+def load_engine(path: Path, regression: Regression, *, device: Device, precision: Precision) -> TileEngine:
+    """Read a checkpoint and put its network on a device.
+
+    Raises:
+        CheckpointError: It is damaged, or its tensors do not fit its network.
+        DependencyError: The device is absent.
+    """
+    checkpoint = load_checkpoint(path)
+    run = NetworkOnDevice(_network(path, checkpoint), chosen_device(device), precision)
+    match Variant(checkpoint.header.variant):
+        case Variant.ANCHORED:
+            return AnchoredEngine(run, regression, _basis(path, checkpoint))
+        case Variant.PAPER:
+            return ImageEngine(run, checkpoint.header.scale)
+
+
+def chosen_device(device: Device) -> torch.device:
+    """The device asked for, or CUDA where there is one.
+
+    Raises:
+        DependencyError: CUDA was asked for and is absent.
+    """
+    has_cuda = torch.cuda.is_available()
+    if device is Device.CUDA and not has_cuda:
+        raise DependencyError(
+            "--device cuda: PyTorch sees no CUDA device; install a CUDA build of torch, or use --device cpu"
+        )
+    return torch.device("cuda" if has_cuda and device is not Device.CPU else "cpu")
+
+
+def _network(path: Path, checkpoint: Checkpoint) -> torch.nn.Module:
+    header = checkpoint.header
+    try:
+        network: torch.nn.Module = network_class(ModelName(header.method))(**header.hyper_parameters)
+        network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in checkpoint.weights.items()})
+    except (ValueError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(
+            f"{path}: its tensors do not fit a {header.method} network ({reason}); train it again with this pifnet"
+        ) from error
+    return network
+
+
+def _basis(path: Path, checkpoint: Checkpoint) -> ResidualBasis:
+    try:
+        return ResidualBasis(**checkpoint.constants)
+    except TypeError as error:
+        raise CheckpointError(f"{path}: its spectral basis is incomplete ({error}); train it again") from error

@@ -1,0 +1,57 @@
+"""What is global to a scene pair, gathered by streaming over LR windows before any tile is fused."""
+
+from collections.abc import Callable
+
+from models.anchors.regression import Regression, RegressionSums
+from pifnet_cli.align import Alignment
+from pifnet_cli.degrade.psf import Psf
+from pifnet_cli.pair import degrade_msi
+from pifnet_cli.scene import Pixels, Window
+
+BLOCK = 96  # LR pixels per side that are held at once
+
+ReadWindow = Callable[[Window], Pixels]
+
+
+def lr_blocks(alignment: Alignment) -> list[Window]:
+    """Windows that cover the LR pixels under the output, once each."""
+    whole = alignment.lr_window(alignment.output, 0)
+    return [
+        Window(row, column, min(BLOCK, whole.bottom - row), min(BLOCK, whole.right - column))
+        for row in range(whole.row, whole.bottom, BLOCK)
+        for column in range(whole.column, whole.right, BLOCK)
+    ]
+
+
+def scene_regression(
+    read_lr: ReadWindow,
+    read_hr: ReadWindow,
+    *,
+    alignment: Alignment,
+    psf: Psf,
+    bands: tuple[int, int],
+    report: Callable[[int, int], None],
+) -> Regression:
+    """Regress the LR-HSI on the degraded HR-MSI over the whole common footprint.
+
+    Args:
+        read_lr: LR window -> (C, h, w).
+        read_hr: HR window -> (M, H, W).
+        alignment: How the scenes lie on each other.
+        psf: The hyperspectral sensor's blur, in HR pixels.
+        bands: C and M.
+        report: Called with blocks done and blocks in all.
+
+    Raises:
+        ValueError: No LR pixel is valid in both scenes.
+    """
+    sums = RegressionSums(hsi_bands=bands[0], msi_bands=bands[1])
+    blocks = lr_blocks(alignment)
+    for done, block in enumerate(blocks, start=1):
+        reach = alignment.hr_window(block, psf.radius)
+        if not reach.is_empty:
+            positions = alignment.hr_positions(block).moved(reach.row, reach.column)
+            msi_low = degrade_msi(read_hr(reach), positions, psf)
+            sums.add(read_lr(block).reshape(bands[0], -1), msi_low.reshape(bands[1], -1))
+        report(done, len(blocks))
+    return sums.solve()
