@@ -58,7 +58,7 @@ class SensorModel:
         """The grid of the LR-HSI of a reference on `grid`; a part of an LR pixel at the far borders is left out."""
         row, column = self.phase
         corner = Affine.translation(column + 0.5 - self.ratio / 2, row + 0.5 - self.ratio / 2)
-        transform = grid.transform * corner * Affine.scale(self.ratio)
+        transform = grid.transform @ corner @ Affine.scale(self.ratio)
         return Grid(grid.height // self.ratio, grid.width // self.ratio, transform, grid.crs_wkt)
 
     def row_matrix(self, height: int, lr_rows: range | None = None) -> scipy.sparse.csr_array:

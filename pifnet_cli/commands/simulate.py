@@ -1,0 +1,88 @@
+"""`pifnet simulate`: a scene becomes a pair of which the truth is known."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pifnet_cli.commands import options
+from pifnet_cli.commands.console import reporting
+from pifnet_cli.settings import Overwrite, Protocol, SceneFormat, SimulateSettings
+
+
+def simulate(
+    scene: Annotated[Path, typer.Argument(help="HR-HSI: ENVI (.hdr or data file) or GeoTIFF.", show_default=False)],
+    output: options.OutputFolder,
+    ratio: Annotated[
+        int, typer.Option("--ratio", help="HR pixels along the side of an LR pixel.")
+    ] = SimulateSettings.ratio,
+    protocol: Annotated[
+        Protocol,
+        typer.Option("--protocol", help="paper: 3 x 3 blur, pixel 0 of each block; mtf: Gaussian, block centres."),
+    ] = SimulateSettings.protocol,
+    srf: Annotated[
+        str,
+        typer.Option(
+            "--srf",
+            help="Bands of the HR-MSI: a sensor (sentinel-2: its ten bands at 10 and 20 m; sentinel-2-10m, landsat-8, "
+            "worldview-3, ...), FILE.csv (band,wavelength_nm,response), or boxes:N, N equal runs of bands.",
+        ),
+    ] = SimulateSettings.srf,
+    mtf: Annotated[
+        float, typer.Option("--mtf", help="MTF at the LR Nyquist frequency (protocol mtf).")
+    ] = SimulateSettings.mtf_at_nyquist,
+    hsi_snr: Annotated[
+        float | None, typer.Option("--hsi-snr", help="Noise on the LR-HSI: SNR of each band, dB.")
+    ] = None,
+    msi_snr: Annotated[
+        float | None, typer.Option("--msi-snr", help="Noise on the HR-MSI: SNR of each band, dB.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the noise.")] = SimulateSettings.seed,
+    shift: Annotated[
+        tuple[float, float],
+        typer.Option(
+            "--shift",
+            metavar="DX DY",
+            help="Misregistration, HR pixels: the LR-HSI shows what lies DX right and DY below of where it says.",
+        ),
+    ] = SimulateSettings.shift,
+    scene_format: Annotated[
+        SceneFormat, typer.Option("--format", help="Of the three scenes.")
+    ] = SimulateSettings.scene_format,
+    block_size: Annotated[
+        int, typer.Option("--block-size", help="HR pixels worked on at once; changes memory, not results.")
+    ] = SimulateSettings.block_size,
+    overwrite: options.OverwriteFlag = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Degrade a hyperspectral scene into an LR-HSI and an HR-MSI, and keep it as their reference.
+
+    Example: pifnet simulate scene.tif -o pair --ratio 4 --srf sentinel-2
+    """
+    settings = SimulateSettings(
+        ratio=ratio,
+        protocol=protocol,
+        mtf_at_nyquist=mtf,
+        srf=srf,
+        hsi_snr_db=hsi_snr,
+        msi_snr_db=msi_snr,
+        seed=seed,
+        shift=shift,
+        scene_format=scene_format,
+        block_size=block_size,
+        overwrite=Overwrite.REPLACE if overwrite else Overwrite.REFUSE,
+    )
+
+    from pifnet_cli.workflows.simulate import simulate_scene
+
+    with reporting(quiet) as progress:
+        pair = simulate_scene(scene, output, settings, progress=progress)
+    if as_json:
+        typer.echo(json.dumps(pair.record(), indent=2))
+        return
+    for written in pair.scenes().values():
+        grid = written.grid
+        typer.echo(f"{written.path}: {written.bands.count} bands, {grid.height} x {grid.width} pixels")
+    typer.echo(f"{pair.record_path}: all parameters")

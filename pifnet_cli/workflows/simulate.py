@@ -1,0 +1,244 @@
+"""HR-HSI -> LR-HSI + HR-MSI, with the HR-HSI kept as reference."""
+
+import json
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pifnet_cli import __version__
+from pifnet_cli.degrade.blocks import SIDE_STEP, BlockDegrader, PairNoise
+from pifnet_cli.degrade.srf import SpectralProjection, spectral_projection
+from pifnet_cli.degrade.wald import SensorModel
+from pifnet_cli.errors import GridError
+from pifnet_cli.raster.formats import output_files
+from pifnet_cli.raster.output_folder import OutputFolder
+from pifnet_cli.raster.publication import sidecars
+from pifnet_cli.raster.reader import SceneReader, open_scene
+from pifnet_cli.raster.writer import SceneWriter, WriteOptions, create_scene
+from pifnet_cli.scene import Scene, Window
+from pifnet_cli.settings import Overwrite, SceneFormat, SimulateSettings
+
+log = logging.getLogger(__name__)
+
+RECORD_NAME = "simulation.json"
+SCENE_NAMES = ("lr_hsi", "hr_msi", "reference")
+SUFFIXES = {SceneFormat.GEOTIFF: ".tif", SceneFormat.ENVI: ".hdr"}
+NODATA = -9999.0  # where the source names none
+LARGEST_TILE = 512
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedPair:
+    """What was written: three scenes, their sensor model, and the file that records it."""
+
+    source: Scene
+    lr_hsi: Scene
+    hr_msi: Scene
+    reference: Scene
+    record_path: Path
+    sensor: SensorModel
+
+    def record(self) -> dict[str, Any]:
+        """The result as JSON values."""
+        scenes = {name: {"path": str(scene.path)} | _scene_record(scene) for name, scene in self.scenes().items()}
+        return {"record": str(self.record_path), "ratio": self.sensor.ratio} | scenes
+
+    def scenes(self) -> dict[str, Scene]:
+        """The scenes by name, in the order in which they are written."""
+        return dict(zip(SCENE_NAMES, (self.lr_hsi, self.hr_msi, self.reference), strict=True))
+
+
+def simulate_scene(
+    scene: Path,
+    folder: Path,
+    settings: SimulateSettings,
+    *,
+    progress: Progress = lambda _stage, _done, _total: None,
+) -> SimulatedPair:
+    """Degrade a hyperspectral scene into a pair of which the truth is known.
+
+    Memory does not depend on the scene's height or width, nor the result on the size of the blocks.
+
+    Args:
+        scene: The HR-HSI, ENVI or GeoTIFF.
+        folder: Receives `lr_hsi`, `hr_msi`, `reference` and `simulation.json`, complete or not at all.
+        settings: How.
+        progress: Called with the stage's name, steps done, and steps in all.
+
+    Raises:
+        PifnetError: The scene cannot be used, the SRF does not fit it, or the folder cannot be written.
+    """
+    with ExitStack() as stack:
+        source = stack.enter_context(open_scene(scene))
+        output = stack.enter_context(
+            OutputFolder(folder, record=RECORD_NAME, owned=_owned_names(), overwrite=settings.overwrite, inputs=[scene])
+        )
+        projection = _projection(source, settings)
+        sensor = _sensor(projection, settings)
+        pair = _planned(source.scene, output, sensor, projection, settings)
+        grid = pair.reference.grid
+        degrader = BlockDegrader(
+            source.read, sensor, height=grid.height, width=grid.width, block_size=settings.block_size
+        )
+        noise = degrader.noise(settings.seed, lambda done, total: progress("measuring the signal", done, total))
+        _write(degrader, pair, noise, output, progress)
+        record = _simulation_record(scene, pair, projection, noise, settings)
+        output.write_record(json.dumps(record, indent=1, allow_nan=False) + "\n")
+    return pair
+
+
+def _owned_names() -> list[str]:
+    """The files of both formats and their side files: a run in one replaces those of a run in the other."""
+    outputs = [output_files(Path(name + suffix)) for name in SCENE_NAMES for suffix in SUFFIXES.values()]
+    return [file.name for files in outputs for file in (*files.all, *sidecars(files))]
+
+
+def _projection(source: SceneReader, settings: SimulateSettings) -> SpectralProjection:
+    bands = source.scene.bands
+    good = np.ones(bands.count, dtype=bool) if bands.good is None else np.array(bands.good, dtype=bool)
+    filled = _bands_with_pixels(source, np.flatnonzero(good), settings.block_size)
+    projection = spectral_projection(
+        settings.srf, replace(bands, good=tuple(band in filled for band in range(len(good))))
+    )
+    if projection.left_out:
+        log.warning(
+            "--srf %s: left out, outside the scene's wavelengths: %s", settings.srf, ", ".join(projection.left_out)
+        )
+    if projection.incomplete:
+        log.warning("--srf %s: covered in part only: %s", settings.srf, ", ".join(projection.incomplete))
+    return projection
+
+
+def _bands_with_pixels(source: SceneReader, candidates: NDArray[np.intp], block_size: int) -> frozenset[int]:
+    """The bands that hold a valid pixel; reads no further than it must."""
+    empty, grid = list(map(int, candidates)), source.scene.grid
+    for row in range(0, grid.height, block_size):
+        for column in range(0, grid.width, block_size):
+            if not empty:
+                break
+            window = Window(row, column, block_size, block_size).clipped(grid.height, grid.width)
+            pixels = source.read(window, bands=empty)
+            empty = [band for band, image in zip(empty, pixels, strict=True) if np.isnan(image).all()]
+    return frozenset(map(int, candidates)) - frozenset(empty)
+
+
+def _sensor(projection: SpectralProjection, settings: SimulateSettings) -> SensorModel:
+    return SensorModel(
+        protocol=settings.protocol,
+        ratio=settings.ratio,
+        mtf_at_nyquist=settings.mtf_at_nyquist,
+        srf=projection.weights,
+        hsi_snr_db=settings.hsi_snr_db,
+        msi_snr_db=settings.msi_snr_db,
+        shift=settings.shift,
+    )
+
+
+def _planned(
+    source: Scene, output: OutputFolder, sensor: SensorModel, projection: SpectralProjection, settings: SimulateSettings
+) -> SimulatedPair:
+    """The scenes to be written, on their true grids."""
+    grid = source.grid
+    height, width = (side // sensor.ratio * sensor.ratio for side in (grid.height, grid.width))
+    if height == 0 or width == 0:
+        raise GridError(
+            f"{source.path}: {grid.height} x {grid.width} pixels make no LR pixel at ratio {sensor.ratio}; "
+            "choose a smaller --ratio or a larger scene"
+        )
+    if (height, width) != (grid.height, grid.width):
+        log.info("cropped to %d x %d pixels, a multiple of the ratio %d", height, width, sensor.ratio)
+    cropped = grid.cropped(Window(0, 0, height, width))
+    lr_path, hr_path, reference_path = (
+        output.final_path_of(name + SUFFIXES[settings.scene_format]) for name in SCENE_NAMES
+    )
+    reference = replace(
+        source,
+        path=reference_path,
+        grid=cropped,
+        dtype="float32",
+        nodata=_float32_nodata(source.nodata),
+        scales=None,
+        offsets=None,
+    )
+    return SimulatedPair(
+        source=source,
+        lr_hsi=replace(reference, path=lr_path, grid=sensor.lr_grid(cropped)),
+        hr_msi=replace(reference, path=hr_path, bands=projection.bands, acquisition=()),
+        reference=reference,
+        record_path=output.final_path_of(RECORD_NAME),
+        sensor=sensor,
+    )
+
+
+def _float32_nodata(nodata: float | None) -> float:
+    """The source's nodata, unless it has none or one that float32 cannot hold."""
+    if nodata is None or abs(nodata) > float(np.finfo(np.float32).max):
+        return NODATA
+    return nodata
+
+
+def _write(
+    degrader: BlockDegrader, pair: SimulatedPair, noise: PairNoise, output: OutputFolder, progress: Progress
+) -> None:
+    with ExitStack() as stack:
+
+        def writer(scene: Scene, block_side: int) -> SceneWriter:
+            options = WriteOptions(overwrite=Overwrite.REFUSE, block_size=_tile_side(block_side))
+            return stack.enter_context(create_scene(replace(scene, path=output.path_of(scene.path.name)), options))
+
+        lr_writer = writer(pair.lr_hsi, degrader.lr_side)
+        hr_writer, reference_writer = writer(pair.hr_msi, degrader.hr_side), writer(pair.reference, degrader.hr_side)
+        for done, block in enumerate(degrader, start=1):
+            images = noise.added(degrader.degraded(block), block)
+            lr_writer.write(images.lr_hsi, block.lr)
+            hr_writer.write(images.hr_msi, block.hr)
+            reference_writer.write(images.reference, block.hr)
+            progress("degrading", done, len(degrader))
+
+
+def _tile_side(block_side: int) -> int:
+    """The largest tile whose borders include those of every block: each tile is written once, complete."""
+    return max(side for side in range(SIDE_STEP, LARGEST_TILE + 1, SIDE_STEP) if block_side % side == 0)
+
+
+def _simulation_record(
+    scene: Path, pair: SimulatedPair, projection: SpectralProjection, noise: PairNoise, settings: SimulateSettings
+) -> dict[str, Any]:
+    psf, grid = pair.sensor.psf, pair.source.grid
+    return {
+        "pifnet": __version__,
+        "numpy": np.__version__,
+        "input": {"path": str(scene), "height": grid.height, "width": grid.width, "bands": pair.source.bands.count},
+        "settings": {
+            name: value for name, value in asdict(settings).items() if name not in ("overwrite", "block_size")
+        },
+        "sensor": pair.sensor.to_record(),
+        "psf": {"sigma_rows": psf.sigma_rows, "sigma_columns": psf.sigma_columns, "taps": psf.taps},
+        "phase": list(pair.sensor.phase),
+        "hsi_noise_std": noise.hsi_std.tolist(),
+        "msi_noise_std": noise.msi_std.tolist(),
+        "hsi_bands": asdict(pair.lr_hsi.bands),
+        "msi_bands": asdict(pair.hr_msi.bands),
+        "msi_bands_left_out": list(projection.left_out),
+        "msi_bands_incomplete": list(projection.incomplete),
+        "outputs": {name: _scene_record(output) for name, output in pair.scenes().items()},
+    }
+
+
+def _scene_record(scene: Scene) -> dict[str, Any]:
+    return {
+        "file": scene.path.name,
+        "bands": scene.bands.count,
+        "height": scene.grid.height,
+        "width": scene.grid.width,
+        "transform": list(scene.grid.transform)[:6],
+        "nodata": None if scene.nodata is None or np.isnan(scene.nodata) else scene.nodata,
+    }
