@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.float32]
 
+RATIO_FIELD = "pifnet ratio"  # of `Scene.acquisition`: GSD of the LR-HSI that a fused scene was made from, over its own
+
 
 @dataclass(frozen=True, slots=True)
 class Window:

@@ -1,5 +1,7 @@
 """What every test may ask for."""
 
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,3 +14,30 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real scenes of ../shared/data are absent")
     return SHARED_DATA
+
+
+@dataclass(frozen=True)
+class Run:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def pifnet(monkeypatch, capsys):
+    """Run the real program in this process: `pifnet("fuse", lr, hr, "-o", out)` -> exit code, stdout, stderr."""
+
+    from pifnet_cli.app import main
+
+    def run(*words) -> Run:
+        monkeypatch.setattr(sys, "argv", ["pifnet", *map(str, words)])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = 0 if end.code is None else int(end.code)
+        captured = capsys.readouterr()
+        return Run(code, captured.out, captured.err)
+
+    return run

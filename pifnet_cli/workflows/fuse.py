@@ -21,7 +21,7 @@ from pifnet_cli.raster.publication import require_free_name
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.raster.strips import StripFile
 from pifnet_cli.raster.writer import WriteOptions, create_scene
-from pifnet_cli.scene import Pixels, Scene, Window
+from pifnet_cli.scene import RATIO_FIELD, Pixels, Scene, Window
 from pifnet_cli.settings import FuseSettings, Method, Protocol
 from pifnet_cli.tiling.blending import Blender
 from pifnet_cli.tiling.layout import Tile, TilePlan
@@ -190,8 +190,16 @@ def _target(lr: Scene, output: Path, alignment: Alignment, settings: FuseSetting
     dtype = settings.dtype or lr.dtype
     scales, offsets = _scaling(lr, dtype, settings.scale)
     nodata = lr.nodata if lr.nodata is not None and _holds(dtype, lr.nodata) else _default_nodata(dtype)
+    told = tuple(field for field in lr.acquisition if field[0] != RATIO_FIELD)
     return replace(
-        lr, path=output, grid=alignment.output_grid, dtype=dtype, nodata=nodata, scales=scales, offsets=offsets
+        lr,
+        path=output,
+        grid=alignment.output_grid,
+        dtype=dtype,
+        nodata=nodata,
+        scales=scales,
+        offsets=offsets,
+        acquisition=(*told, (RATIO_FIELD, f"{alignment.ratio:.6g}")),
     )
 
 

@@ -1,0 +1,96 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scenes import write_scene
+
+SHAPE = (7, 24, 40)
+WAVELENGTHS = (460.0, 550.0, 640.0, 700.0, 800.0, 1600.0, 2200.0)
+
+
+def pifnet(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pifnet_cli", "metrics", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("pair")
+    reference = (1 + np.random.default_rng(0).random(SHAPE)).astype(np.float32)
+    return (
+        write_scene(folder / "fused.tif", reference + np.float32(0.125), wavelengths=WAVELENGTHS),
+        write_scene(folder / "reference.tif", reference, wavelengths=WAVELENGTHS),
+    )
+
+
+def test_json_stands_alone_on_stdout(pair: tuple[Path, Path]) -> None:
+    done = pifnet(*pair, "--json")
+    assert done.returncode == 0
+    record = json.loads(done.stdout)
+    assert record["rmse"] == pytest.approx(0.125, rel=1e-6)
+    assert record["ergas"] is None
+    assert done.stderr.count("\n") == 1
+    assert "give --ratio" in done.stderr
+
+
+def test_options_reach_the_scores(pair: tuple[Path, Path]) -> None:
+    done = pifnet(*pair, "--json", "--ratio", 8, "--border", 2, "--compat", "paper")
+    record = json.loads(done.stdout)
+    assert (record["pixels"], record["ratio"], record["compat"]) == (20 * 36, 4, "paper")
+    assert done.stderr == ""
+
+
+def test_a_table_is_printed_for_the_eye(pair: tuple[Path, Path]) -> None:
+    done = pifnet(*pair, "--ratio", 4)
+    assert done.returncode == 0
+    assert "SAM" in done.stdout
+    assert "degrees" in done.stdout
+
+
+def test_quiet_leaves_the_result_only(pair: tuple[Path, Path]) -> None:
+    done = pifnet(*pair, "-q", "--json")
+    assert json.loads(done.stdout)
+    assert done.stderr == ""
+
+
+def test_reports_are_written_and_not_replaced_unasked(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    files = {option: tmp_path / name for option, name in (
+        ("--csv", "s.csv"), ("--bands-csv", "b.csv"), ("--quicklook", "q.png"), ("--sam-map", "a.png"),
+        ("--error-map", "e.png"),
+    )}  # fmt: skip
+    arguments = [*pair, "--rgb-bands", 5, 4, 3, *(word for item in files.items() for word in item)]
+    assert pifnet(*arguments).returncode == 0
+    assert sorted(tmp_path.iterdir()) == sorted(files.values())
+    again = pifnet(*arguments)
+    assert again.returncode == 1
+    assert again.stderr == f"pifnet: {tmp_path}/s.csv: exists; give --overwrite to replace it\n"
+    assert pifnet(*arguments, "--overwrite").returncode == 0
+
+
+def test_a_failure_is_one_line_and_exit_code_1(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    done = pifnet(pair[0], tmp_path / "absent.tif")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "absent.tif" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("--ratio", "0.5"), ("--compat", "other"), ("--rgb-bands", "1", "2"), ("--border", "x")]
+)
+def test_a_bad_option_is_exit_code_2(pair: tuple[Path, Path], words: tuple[str, ...]) -> None:
+    assert pifnet(*pair, *words).returncode == 2
+
+
+def test_scoring_never_loads_torch(pair: tuple[Path, Path]) -> None:
+    program = (
+        "import sys; from pathlib import Path; from pifnet_cli.settings import MetricsSettings; "
+        "from pifnet_cli.workflows.metrics import score_scene; "
+        f"score_scene(Path({str(pair[0])!r}), Path({str(pair[1])!r}), MetricsSettings(ratio=4)); "
+        "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
