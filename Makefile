@@ -19,7 +19,7 @@ $(VENV)/.test: $(BIN)/pifnet
 demo: $(BIN)/pifnet
 	mkdir -p demo
 	$(BIN)/pifnet fuse sample_data/lr.hdr sample_data/hr.tif --output demo/fused.tif --overwrite
-	$(BIN)/pifnet metrics demo/fused.tif sample_data/reference.tif --ratio 3
+	$(BIN)/pifnet metrics demo/fused.tif sample_data/reference.tif
 
 test: $(VENV)/.test
 	$(BIN)/ruff format --check .
