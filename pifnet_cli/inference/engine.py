@@ -34,7 +34,8 @@ class NetworkOnDevice:
         """
         height, width = hsi.shape[1:]
         rule = self._network.size_rule
-        tensors = [torch.from_numpy(np.ascontiguousarray(grown_to_rule(image, rule)))[None].to(self._device) for image in (hsi, msi)]
+        grown = (np.ascontiguousarray(grown_to_rule(image, rule)) for image in (hsi, msi))
+        tensors = [torch.from_numpy(image)[None].to(self._device) for image in grown]
         try:
             with torch.inference_mode(), self._arithmetic():
                 answer = self._network(*tensors)
@@ -125,6 +126,6 @@ def _network(path: Path, checkpoint: Checkpoint) -> torch.nn.Module:
 
 def _basis(path: Path, checkpoint: Checkpoint) -> ResidualBasis:
     try:
-        return ResidualBasis(**checkpoint.constants)
-    except TypeError as error:
+        return ResidualBasis.from_arrays(checkpoint.constants)
+    except (KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: its spectral basis is incomplete ({error}); train it again") from error
