@@ -78,7 +78,7 @@ def _swapped(_tmp_path, lr, hr):
     return hr, lr
 
 
-def _truncated(tmp_path, lr, hr):
+def _truncated(_tmp_path, lr, hr):
     data = lr.with_suffix(".img")
     data.write_bytes(data.read_bytes()[:-100])
     return lr, hr
@@ -88,7 +88,7 @@ def _missing(tmp_path, _lr, hr):
     return tmp_path / "absent.hdr", hr
 
 
-def _no_data_file(tmp_path, lr, hr):
+def _no_data_file(_tmp_path, lr, hr):
     lr.with_suffix(".img").unlink()
     return lr, hr
 
@@ -103,7 +103,7 @@ def _text(tmp_path, lr, _hr):
     return lr, tmp_path / "notes.tif"
 
 
-def _short_wavelengths(tmp_path, lr, hr):
+def _short_wavelengths(_tmp_path, lr, hr):
     lr.write_text(lr.read_text().replace("450.5,", ""))
     return lr, hr
 

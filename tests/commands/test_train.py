@@ -1,0 +1,63 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scenes import write_scene
+
+from pifnet_cli.checkpoint import read_header
+
+TINY = ("--ratio", "4", "--srf", "boxes:3", "--patch-size", "16", "--batch-size", "2", "--components", "2",
+        "--network", "width=8", "--network", "blocks=1", "--network", "segments=2", "--steps", "2")  # fmt: skip
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return write_scene(tmp_path / "scene.tif", np.random.default_rng(0).random((6, 48, 40), dtype=np.float32))
+
+
+def pifnet(*arguments):
+    command = [sys.executable, "-m", "pifnet_cli", "train", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"})
+
+
+def test_training_tells_its_scores_and_options_reach_the_network(scene, tmp_path):
+    run = pifnet(scene, "-o", tmp_path / "model", *TINY, "--json", "--validations", "2")
+
+    assert run.returncode == 0, run.stderr
+    record = json.loads(run.stdout)
+    header = read_header(tmp_path / "model")
+    assert record["steps"] == 2
+    assert record["best"]["gain_db"] == header["training"]["gain_db"]
+    assert (header["hyper_parameters"]["width"], header["hyper_parameters"]["segments"]) == (8, 2)
+    assert "pifnet: step 1 (50%): loss" in run.stderr
+
+
+def test_resuming_goes_on_quietly(scene, tmp_path):
+    assert pifnet(scene, "-o", tmp_path / "model", *TINY, "-q").returncode == 0
+    run = pifnet(scene, "-o", tmp_path / "model", *TINY, "--steps", "3", "--resume", "-q")
+
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.splitlines()[0].startswith(f"{tmp_path}/model: 3 steps in ")
+    assert run.stdout.splitlines()[1].startswith("held-out PSNR ")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--network", "width"), 2, "NAME=VALUE was expected, as width=32"),
+        (("--patch-size", "17"), 2, "--patch-size 17: an even number was expected"),
+        (("--lr", "7"), 2, "--lr 7.0: 1e-08 to 1 was expected"),
+        (("--resume",), 1, "to resume from"),
+        (("--validation", "absent.tif"), 1, "absent.tif"),
+    ],
+)
+def test_refusals_are_one_line_and_leave_no_checkpoint(scene, tmp_path, options, code, message):
+    run = pifnet(scene, "-o", tmp_path / "model", *TINY, *options)
+
+    assert run.returncode == code
+    assert message in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (tmp_path / "model" / "weights.safetensors").exists()
