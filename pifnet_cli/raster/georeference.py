@@ -1,0 +1,187 @@
+"""Where a raster lies: GDAL's geotransform, or the ENVI header's `map info`, checked; and `map info` of a grid."""
+
+import math
+from contextlib import suppress
+from pathlib import Path
+
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+from rasterio.io import DatasetReader
+
+from pifnet_cli.errors import GridError
+from pifnet_cli.raster.envi_header import EnviHeader
+from pifnet_cli.scene import Grid
+
+_PARALLEL = 1e-9  # relative; decides what ENVI can express
+
+
+def read_grid(dataset: DatasetReader, path: Path, header: EnviHeader | None, remarks: list[str]) -> Grid:
+    """The grid of an open raster.
+
+    For ENVI the transform is computed from `map info` here: GDAL takes words for zeros there, and ignores the rotation
+    where the reference pixel is not the first or pixels are not square.
+
+    Args:
+        dataset: Stays open.
+        path: Named in errors.
+        header: Of an ENVI file, None for GeoTIFF.
+        remarks: Receives what was inferred.
+
+    Raises:
+        GridError: The raster is placed by control points or RPCs alone, or its georeferencing is damaged.
+    """
+    _require_geotransform(dataset, path)
+    wkt = _known_wkt(dataset.crs, path, remarks) if header is None else _envi_wkt(dataset.crs, header, remarks)
+    transform: Affine = dataset.transform
+    entries = split_map_info(header)
+    if header is not None and entries is not None:
+        transform = map_info_transform(entries, header.path, remarks)
+    elif wkt is not None and transform == Affine.identity():
+        raise GridError(
+            f"{path}: has a CRS but no geotransform; both or neither were expected; set it with gdal_edit.py -a_ullr, "
+            "or remove the CRS with gdal_edit.py -a_srs ''"
+        )
+    _require_sound(transform, path)
+    return Grid(dataset.height, dataset.width, transform, wkt)
+
+
+def split_map_info(header: EnviHeader | None) -> list[str] | None:
+    """The entries of `map info`, None where there is none."""
+    if header is None or header.text("map info") is None:
+        return None
+    return [entry.strip() for entry in (header.text("map info") or "").strip("{}").split(",")]
+
+
+def map_info_transform(entries: list[str], path: Path, remarks: list[str]) -> Affine:
+    """The affine transform that `map info` states.
+
+    A column step is (cos, sin) * x size, a row step (sin, -cos) * y size, turned about the reference pixel. A rotation
+    of exactly 180 degrees is read as GDAL writes it: south-up, not turned.
+
+    Raises:
+        GridError: An entry is no number, or a pixel size is zero.
+    """
+    labels = ("reference pixel x", "reference pixel y", "x", "y", "pixel size x", "pixel size y")
+    if len(entries) < 7:
+        raise GridError(
+            f"{path}: 'map info' has {len(entries)} entries; a projection, reference pixel, its coordinates and the "
+            "pixel size were expected; correct or remove the field"
+        )
+    pixel_x, pixel_y, x, y, size_x, size_y = (
+        _coordinate(text, label, path) for text, label in zip(entries[1:7], labels, strict=True)
+    )
+    rotation = next((entry.split("=", 1)[1] for entry in entries if entry.lower().startswith("rotation")), "0")
+    degrees = _coordinate(rotation, "rotation", path)
+    if abs(degrees) == 180:
+        remarks.append(f"{path}: rotation of 180 in 'map info' is read as south-up, as GDAL writes it")
+        degrees, size_y = 0.0, -size_y
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    steps = Affine(size_x * cosine, size_y * sine, 0.0, size_x * sine, -size_y * cosine, 0.0)
+    origin_x, origin_y = steps @ (pixel_x - 1, pixel_y - 1)
+    return Affine(steps.a, steps.b, x - origin_x, steps.d, steps.e, y - origin_y)
+
+
+def map_info(grid: Grid, path: Path) -> str | None:
+    """The `map info` of a grid, as every version of GDAL and ENVI reads it; None for a grid in pixels without CRS.
+
+    Raises:
+        GridError: ENVI headers cannot express the grid: sheared, or rotated with unequal or flipped sides.
+    """
+    t = grid.transform
+    if grid.crs_wkt is None and t == Affine.identity():
+        return None
+    size_y, size_x = grid.gsd
+    degrees = math.degrees(math.atan2(t.d, t.a))
+    if abs(t.b) <= _PARALLEL * size_y and abs(t.d) <= _PARALLEL * size_x and t.a > 0:
+        size_y, rotation = -t.e, ""
+    elif (
+        abs(degrees) < 180
+        and math.isclose(t.a, -t.e, rel_tol=_PARALLEL, abs_tol=_PARALLEL * size_x)
+        and math.isclose(t.b, t.d, rel_tol=_PARALLEL, abs_tol=_PARALLEL * size_x)
+    ):
+        rotation = f", rotation={degrees!r}"
+    else:
+        raise GridError(
+            f"{path}: an ENVI header cannot express this grid (sheared, or rotated with unequal or flipped sides); a "
+            "north-up, south-up or plainly rotated grid was expected; write GeoTIFF (.tif) instead"
+        )
+    name, zone = _projection(grid)
+    return f"{{{name}, 1, 1, {t.c!r}, {t.f!r}, {size_x!r}, {size_y!r}{zone}{rotation}}}"
+
+
+def _projection(grid: Grid) -> tuple[str, str]:
+    """Projection name, then zone, datum and units with their commas.
+
+    Units other than metres and degrees stay in the coordinate system string: GDAL would rescale the CRS to what it
+    reads here.
+    """
+    if grid.crs_wkt is None:
+        return "Arbitrary", ""
+    crs = CRS.from_wkt(grid.crs_wkt)
+    epsg = crs.to_epsg() or 0
+    if crs.is_geographic:
+        return "Geographic Lat/Lon", f"{', WGS-84' if epsg == 4326 else ''}, units=Degrees"
+    if epsg // 100 in (326, 327) and 1 <= epsg % 100 <= 60:
+        return "UTM", f", {epsg % 100}, {'North' if epsg // 100 == 326 else 'South'}, WGS-84, units=Meters"
+    return "Projected", ""
+
+
+def _coordinate(text: str, label: str, path: Path) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or (value == 0 and "size" in label):
+        raise GridError(
+            f"{path}: {label} in 'map info' is {text[:40] or 'missing'}; a number was expected; correct or remove it"
+        )
+    return value
+
+
+def _known_wkt(crs: CRS | None, path: Path, remarks: list[str]) -> str | None:
+    """The WKT of a CRS that lies on the earth."""
+    if crs is None:
+        return None
+    wkt: str = crs.to_wkt()
+    if wkt.startswith(("LOCAL_CS", "ENGCRS")):
+        remarks.append(f"{path}: its coordinate system is local ({wkt.split(chr(34))[1]}); treated as unknown")
+        return None
+    return wkt or None
+
+
+def _envi_wkt(crs: CRS | None, header: EnviHeader, remarks: list[str]) -> str | None:
+    """The WKT of an ENVI file, by its EPSG code where ESRI's dialect, which has no codes, says the same in all else.
+
+    Without it the same CRS in a GeoTIFF would seem to be another one.
+    """
+    text = header.text("coordinate system string")
+    with suppress(CRSError):
+        stated = CRS.from_wkt(text.strip("{} ")) if text else crs
+        code = None if stated is None else stated.to_epsg()
+        if stated is not None and code is not None:
+            official = CRS.from_epsg(code)
+            if official.to_wkt(version="WKT1_ESRI") == stated.to_wkt(version="WKT1_ESRI"):
+                return str(official.to_wkt())
+    return _known_wkt(crs, header.path, remarks)
+
+
+def _require_geotransform(dataset: DatasetReader, path: Path) -> None:
+    if dataset.transform != Affine.identity():
+        return
+    if dataset.gcps[0]:
+        raise GridError(
+            f"{path}: is placed by ground control points only; a geotransform was expected; rectify it: gdalwarp -tps"
+        )
+    if dataset.rpcs is not None:
+        raise GridError(
+            f"{path}: is placed by RPCs only; a geotransform was expected; orthorectify it with gdalwarp -rpc"
+        )
+
+
+def _require_sound(transform: Affine, path: Path) -> None:
+    if not all(map(math.isfinite, transform[:6])) or transform.determinant == 0:
+        numbers = ", ".join(f"{value:g}" for value in transform[:6])
+        raise GridError(
+            f"{path}: its geotransform ({numbers}) maps pixels to no area; correct it with gdal_edit.py -a_ullr"
+        )

@@ -1,0 +1,113 @@
+"""Stored numbers <-> physical ones: scale, offset, nodata, rounding. Arrays only."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pifnet_cli.scene import Pixels
+
+Stored = NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class BandCoding:
+    """How one band is stored: physical = stored * scale + offset; `nodata` is a stored number."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+    nodata: float | int | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Stored numbers are physical ones."""
+        return self.scale == 1.0 and self.offset == 0.0
+
+
+def to_physical(stored: Stored, codings: list[BandCoding]) -> Pixels:
+    """Stored numbers as float32 in physical units; nodata, NaN and infinite values become NaN.
+
+    Works band by band, so that no float64 cube appears; a float32 input is changed in place.
+
+    Args:
+        stored: (C, h, w), as in the file.
+        codings: One per band.
+
+    Returns:
+        (C, h, w).
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        physical = stored.astype(np.float32, copy=False)
+        for band, coding in enumerate(codings):
+            invalid = _invalid(stored[band], coding.nodata)
+            if not coding.is_plain:
+                physical[band] = stored[band].astype(np.float64) * coding.scale + coding.offset
+            invalid |= ~np.isfinite(physical[band])
+            physical[band][invalid] = np.nan
+    return physical
+
+
+def _invalid(stored: Stored, nodata: float | int | None) -> NDArray[np.bool_]:
+    if nodata is None:
+        return np.zeros(stored.shape, dtype=bool)
+    return np.asarray(stored == stored.dtype.type(nodata))
+
+
+def to_stored(pixels: Pixels, codings: list[BandCoding], dtype: np.dtype[np.generic]) -> tuple[Stored, int]:
+    """Physical float32 as stored numbers: rounded to nearest even and clipped, never wrapped; NaN becomes nodata.
+
+    A valid value that would be stored as the nodata number is moved to its neighbour, towards zero where there is one.
+
+    Args:
+        pixels: (C, h, w), invalid pixels NaN.
+        codings: One per band; `nodata` is None only where no pixel is NaN.
+        dtype: The stored type.
+
+    Returns:
+        The stored numbers (C, h, w), and how many valid ones were clipped to the range of `dtype`.
+    """
+    stored = np.empty(pixels.shape, dtype=dtype)
+    clipped = 0
+    for band, coding in enumerate(codings):
+        clipped += _encode(pixels[band], coding, stored[band])
+    return stored, clipped
+
+
+def _encode(pixels: Pixels, coding: BandCoding, out: Stored) -> int:
+    invalid = np.isnan(pixels)
+    plane: NDArray[np.floating] = pixels
+    if not coding.is_plain:
+        plane = (pixels.astype(np.float64) - coding.offset) / coding.scale
+    clipped = 0
+    if np.issubdtype(out.dtype, np.integer):
+        clipped = _encode_integers(plane.astype(np.float64), invalid, out)
+    else:
+        with np.errstate(over="ignore"):
+            out[...] = plane
+    if coding.nodata is not None:
+        nodata = out.dtype.type(coding.nodata)
+        collisions = (out == nodata) & ~invalid
+        out[collisions] = _neighbour(nodata)
+        out[invalid] = nodata
+    return clipped
+
+
+def _encode_integers(plane: NDArray[np.float64], invalid: NDArray[np.bool_], out: Stored) -> int:
+    limits = np.iinfo(out.dtype.name)
+    plane[invalid] = 0.0
+    np.rint(plane, out=plane)
+    too_low, too_high = plane <= limits.min, plane >= limits.max
+    clipped = int(np.count_nonzero(plane < limits.min) + np.count_nonzero(plane > limits.max))
+    plane[too_low | too_high] = 0.0  # the limits of 64-bit integers are no float64: set below, as integers
+    out[...] = plane.astype(out.dtype)
+    out[too_low] = limits.min
+    out[too_high] = limits.max
+    return clipped
+
+
+def _neighbour(nodata: np.generic) -> np.generic:
+    """The stored number next to `nodata`, on the side of zero; above it where nodata is zero."""
+    dtype = nodata.dtype
+    if np.issubdtype(dtype, np.integer):
+        return dtype.type(int(nodata) + (1 if int(nodata) <= 0 else -1))
+    return dtype.type(np.nextafter(nodata, dtype.type(0) if nodata != 0 else dtype.type(1)))

@@ -1,0 +1,154 @@
+"""What another GDAL than rasterio's, that of the system, reads in our outputs."""
+
+import array
+import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rasterio.crs import CRS
+from scenes import NORTH_UP, ROTATED, SOUTH_UP, random_pixels
+
+from pifnet_cli.raster.reader import open_scene
+from pifnet_cli.raster.writer import WriteOptions, create_scene
+from pifnet_cli.scene import Bands, Grid, Scene, WavelengthUnit
+from pifnet_cli.settings import Overwrite
+
+PROGRAM = """
+import json, sys
+from osgeo import gdal, osr
+gdal.UseExceptions()
+data = gdal.Open(sys.argv[1])
+crs = data.GetSpatialRef()
+if crs is not None:
+    crs.AutoIdentifyEPSG()
+bands = [data.GetRasterBand(i + 1) for i in range(data.RasterCount)]
+sys.stdout.write(json.dumps({
+    "version": gdal.__version__, "driver": data.GetDriver().ShortName, "transform": data.GetGeoTransform(),
+    "epsg": None if crs is None else crs.GetAuthorityCode(None), "envi": data.GetMetadata("ENVI"),
+    "interleave": data.GetMetadataItem("INTERLEAVE", "IMAGE_STRUCTURE"), "files": data.GetFileList(),
+    "types": [gdal.GetDataTypeName(band.DataType) for band in bands],
+    "nodata": [str(band.GetNoDataValue()) for band in bands], "scale": [band.GetScale() for band in bands],
+    "names": [band.GetDescription() for band in bands], "tags": [band.GetMetadata() for band in bands],
+    "imagery": [band.GetMetadata("IMAGERY") for band in bands],
+    "pixels": [band.ReadRaster(buf_type=gdal.GDT_Float64).hex() for band in bands],
+}))
+"""
+C, H, W = 7, 24, 40
+BANDS = Bands(
+    count=C,
+    names=tuple(f"B{band}" for band in range(C)),
+    wavelengths=(418.24, 423.874, 902.257, 993.083, 911.5700000000001, 2445.53, 2445.53),
+    fwhm=(6.99561, 7.1, 9.17725, 11.3624, 10.0, 12.0, 12.5),
+    unit=WavelengthUnit.NANOMETERS,
+    good=(True, True, False, False, True, True, True),
+)
+
+
+@pytest.fixture(scope="session")
+def other_gdal():
+    """A function that reads a file with the system's GDAL."""
+    for interpreter in (sys.executable, "/usr/bin/python3"):
+        try:
+            probe = subprocess.run([interpreter, "-c", "import osgeo.gdal"], capture_output=True, check=False)
+        except OSError:
+            continue
+        if probe.returncode == 0:
+            return lambda path: _read(interpreter, path)
+    pytest.skip("osgeo.gdal is not installed: apt-get install python3-gdal")
+
+
+def _read(interpreter, path):
+    run = subprocess.run([interpreter, "-c", PROGRAM, str(path)], capture_output=True, text=True, check=True)
+    found = json.loads(run.stdout)
+    planes = [array.array("d", bytes.fromhex(plane)) for plane in found.pop("pixels")]
+    return found | {"pixels": np.array(planes)}
+
+
+def _write(path, pixels, *, transform=NORTH_UP, bands=BANDS, **coding):
+    grid = Grid(pixels.shape[1], pixels.shape[2], transform, CRS.from_epsg(32633).to_wkt())
+    with create_scene(Scene(path, grid, bands, **coding), WriteOptions(Overwrite.REFUSE)) as writer:
+        writer.write(pixels, grid.window)
+    return writer.path
+
+
+def _numbers(text):
+    return tuple(map(float, text.strip("{}").split(",")))
+
+
+@pytest.mark.parametrize("name", ["o.tif", "o.hdr", "o.bil", "o.bip"])
+def test_pixels_nodata_and_scale_are_read_elsewhere(tmp_path, other_gdal, name):
+    pixels = random_pixels(C, H, W).round()
+    pixels[:, 2, 3] = np.nan
+    found = other_gdal(_write(tmp_path / name, pixels, dtype="int16", nodata=-32768, scales=(0.5,) * C))
+    assert found["types"] == ["Int16"] * C
+    assert set(map(float, found["nodata"])) == {-32768.0}
+    assert found["scale"] == [0.5] * C
+    expected = np.where(np.isnan(pixels), -32768, pixels * 2)
+    np.testing.assert_array_equal(found["pixels"].reshape(C, H, W), expected)
+
+
+@pytest.mark.parametrize("name", ["o.tif", "o.hdr"])
+def test_nan_is_nodata_elsewhere(tmp_path, other_gdal, name):
+    found = other_gdal(_write(tmp_path / name, random_pixels(C, H, W)))
+    assert all(math.isnan(float(value)) for value in found["nodata"])
+
+
+@pytest.mark.parametrize("transform", [NORTH_UP, SOUTH_UP, ROTATED], ids=["north-up", "south-up", "rotated"])
+@pytest.mark.parametrize("name", ["o.tif", "o.hdr"])
+def test_the_place_is_read_elsewhere(tmp_path, other_gdal, name, transform):
+    found = other_gdal(_write(tmp_path / name, random_pixels(C, H, W), transform=transform))
+    assert found["epsg"] == "32633"
+    tolerance = 1e-9 if transform is ROTATED and name == "o.hdr" else 0
+    np.testing.assert_allclose(found["transform"], transform.to_gdal(), rtol=tolerance, atol=0)
+
+
+def test_a_geotiff_is_described_for_every_reader(tmp_path, other_gdal):
+    found = other_gdal(_write(tmp_path / "o.tif", random_pixels(C, H, W)))
+    assert found["files"] == [str(tmp_path / "o.tif")]
+    assert found["interleave"] == "BAND"
+    assert found["names"] == list(BANDS.names)
+    for band, tags in enumerate(found["tags"]):
+        assert tags["wavelength"] == repr(BANDS.wavelengths[band])
+        assert tags["wavelength_units"] == "Nanometers"
+        assert tags["fwhm"] == repr(BANDS.fwhm[band])
+        assert tags["bbl"] == str(int(BANDS.good[band]))
+        imagery = found["imagery"][band]
+        assert float(imagery["CENTRAL_WAVELENGTH_UM"]) == pytest.approx(BANDS.wavelengths[band] / 1000, abs=1e-9)
+        assert float(imagery["FWHM_UM"]) == pytest.approx(BANDS.fwhm[band] / 1000, abs=1e-9)
+    envi = found["envi"]
+    assert _numbers(envi["wavelength"]) == BANDS.wavelengths
+    assert _numbers(envi["fwhm"]) == BANDS.fwhm
+    assert _numbers(envi["bbl"]) == BANDS.good
+    assert envi["wavelength_units"] == "Nanometers"
+
+
+def test_an_envi_header_is_described_for_every_reader(tmp_path, other_gdal):
+    found = other_gdal(_write(tmp_path / "o.hdr", random_pixels(C, H, W)))
+    assert sorted(found["files"]) == [str(tmp_path / "o.hdr"), str(tmp_path / "o.img")]
+    assert _numbers(found["envi"]["wavelength"]) == BANDS.wavelengths
+    assert _numbers(found["envi"]["fwhm"]) == BANDS.fwhm
+    assert [float(tags["wavelength"]) for tags in found["tags"]] == list(BANDS.wavelengths)
+    assert [name.split(" (")[0] for name in found["names"]] == list(BANDS.names)
+
+
+@pytest.mark.parametrize("name", ["o.tif", "o.hdr"])
+def test_real_enmap_comes_through_unchanged(tmp_path, other_gdal, shared_data, name):
+    source = next((shared_data / "enmap_potsdam").glob("*.tif"))
+    with open_scene(source) as reader:
+        scene, pixels = reader.scene, reader.read()
+    target = replace(scene, path=tmp_path / name)
+    with create_scene(target, WriteOptions(Overwrite.REFUSE), inputs=[source]) as writer:
+        writer.write(pixels, scene.grid.window)
+    before, after = other_gdal(source), other_gdal(writer.path)
+    for fact in ("transform", "epsg", "nodata", "types"):
+        assert after[fact] == before[fact], fact
+    np.testing.assert_array_equal(after["pixels"], before["pixels"])
+    assert [float(tags["wavelength"]) for tags in after["tags"]] == [
+        float(tags["wavelength"]) for tags in before["tags"]
+    ]
+    widths = [float(tags["fwhm"]) for tags in before["tags"]]
+    assert list(_numbers(after["envi"]["fwhm"])) == widths
