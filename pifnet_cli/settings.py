@@ -3,7 +3,7 @@
 No slots: commands take their defaults from the classes' own attributes.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -207,11 +207,12 @@ class Recipe:
     input_noise: float
     minutes: float | None
     epochs: int | None
+    steps: int | None = None
 
 
 RECIPES = {
     Variant.ANCHORED: Recipe(
-        network={"width": 32, "blocks": 2},
+        network={"width": 32, "blocks": 1, "pooling_window": 31},
         patch_size=32,
         batch_size=8,
         learning_rate=1e-3,
@@ -265,7 +266,7 @@ class TrainSettings:
     ema_decay: float | None = None
     gradient_clip: float = 1.0
     input_noise: float | None = None
-    components: int = 16
+    components: int = 8
     inverse_weight: float = 0.01
     cosine_weight: float = 0.1
     seed: int = 0
@@ -282,21 +283,22 @@ class TrainSettings:
             value = getattr(self, name)
             require(value is None or low <= value <= high, f"{option} {value}: {low:g} to {high:g} was expected")
 
-    def completed(self) -> "TrainSettings":
-        """The settings with the variant's recipe wherever they say nothing."""
-        recipe = RECIPES[self.variant]
+    def recipe(self) -> Recipe:
+        """The variant's recipe with all that these settings say put in its place."""
+        default = RECIPES[self.variant]
         has_budget = any(limit is not None for limit in (self.epochs, self.steps, self.minutes))
-        return replace(
-            self,
-            network=recipe.network | self.network,
-            patch_size=self.patch_size or recipe.patch_size,
-            batch_size=self.batch_size or recipe.batch_size,
-            learning_rate=self.learning_rate or recipe.learning_rate,
-            schedule=self.schedule or recipe.schedule,
-            ema_decay=recipe.ema_decay if self.ema_decay is None else self.ema_decay,
-            input_noise=recipe.input_noise if self.input_noise is None else self.input_noise,
-            minutes=self.minutes if has_budget else recipe.minutes,
-            epochs=self.epochs if has_budget else recipe.epochs,
+        budget = self if has_budget else default
+        return Recipe(
+            network=default.network | self.network,
+            patch_size=self.patch_size or default.patch_size,
+            batch_size=self.batch_size or default.batch_size,
+            learning_rate=self.learning_rate or default.learning_rate,
+            schedule=self.schedule or default.schedule,
+            ema_decay=default.ema_decay if self.ema_decay is None else self.ema_decay,
+            input_noise=default.input_noise if self.input_noise is None else self.input_noise,
+            minutes=budget.minutes,
+            epochs=budget.epochs,
+            steps=budget.steps,
         )
 
 

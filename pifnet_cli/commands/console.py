@@ -22,6 +22,7 @@ def reporting(quiet: bool) -> Iterator[Progress]:
     logging.basicConfig(stream=sys.stderr, format="pifnet: %(message)s", force=True)
     logging.getLogger().setLevel(logging.ERROR if quiet else logging.WARNING)
     logging.getLogger("pifnet_cli").setLevel(logging.ERROR if quiet else logging.INFO)
+    logging.getLogger("rasterio").setLevel(logging.CRITICAL)  # what matters of GDAL's log is raised as an error
     if quiet or not sys.stderr.isatty():
         yield _silent
         return

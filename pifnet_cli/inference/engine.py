@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from models.anchors.regression import Regression
-from models.anchors.subspace import ResidualBasis, apply_correction, features
+from models.anchors.subspace import ResidualBasis, apply_correction, features, image_scale
 from models.catalog import ModelName, network_class
 from pifnet_cli.checkpoint import Checkpoint, load_checkpoint
 from pifnet_cli.errors import CheckpointError, DependencyError
@@ -66,7 +66,7 @@ class AnchoredEngine:
 
 
 class ImageEngine:
-    """A network that predicts the image itself. `scale` brings pixels to the range it was trained in."""
+    """A network that predicts the image itself; `scale`, the pair's own, brings its pixels to the range of training."""
 
     def __init__(self, run: NetworkOnDevice, scale: float) -> None:
         self._run = run
@@ -94,7 +94,7 @@ def load_engine(path: Path, regression: Regression, *, device: Device, precision
         case Variant.ANCHORED:
             return AnchoredEngine(run, regression, _basis(path, checkpoint))
         case Variant.PAPER:
-            return ImageEngine(run, checkpoint.header.scale)
+            return ImageEngine(run, float(image_scale(regression)))
 
 
 def chosen_device(device: Device) -> torch.device:

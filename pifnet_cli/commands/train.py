@@ -1,0 +1,213 @@
+"""`pifnet train`: scenes with their truth become a checkpoint."""
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pifnet_cli.commands import options
+from pifnet_cli.commands.console import reporting
+from pifnet_cli.settings import (
+    HyperParameter,
+    Log,
+    Overwrite,
+    Protocol,
+    Sampling,
+    Schedule,
+    SimulateSettings,
+    Start,
+    TrainSettings,
+    Variant,
+)
+
+if TYPE_CHECKING:
+    from pifnet_cli.training.loop import Position
+
+
+def train(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders of `pifnet simulate` (or with a real lr_hsi, hr_msi and reference), or reference scenes.",
+            show_default=False,
+        ),
+    ],
+    output: options.OutputFolder,
+    variant: Annotated[
+        Variant, typer.Option("--variant", help="anchored: corrects the regression; paper: predicts the image.")
+    ] = TrainSettings.variant,
+    minutes: Annotated[float | None, typer.Option("--minutes", help="Budget; anchored: 10 by default.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Budget in batches.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Budget; paper: 500 by default.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the folder's training stopped.")] = False,
+    validation: Annotated[
+        list[Path] | None, typer.Option("--validation", help="Held-out folder or scene; repeatable.")
+    ] = None,
+    validation_share: Annotated[
+        float,
+        typer.Option(
+            "--validation-share", help="Rows of every scene that are held out where no --validation is given."
+        ),
+    ] = TrainSettings.validation_share,
+    validations: Annotated[
+        int, typer.Option("--validations", help="Validations over the budget.")
+    ] = TrainSettings.validations,
+    patch_size: Annotated[int | None, typer.Option("--patch-size", help="Side of a training crop, HR pixels.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Patches a step.")] = None,
+    sampling: Annotated[
+        Sampling, typer.Option("--sampling", help="random places, or a strided lattice.")
+    ] = TrainSettings.sampling,
+    stride: Annotated[int | None, typer.Option("--stride", help="Of the lattice; half a patch by default.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--lr", help="Learning rate at its highest.")] = None,
+    schedule: Annotated[Schedule | None, typer.Option("--schedule", help="How the learning rate falls.")] = None,
+    weight_decay: Annotated[float, typer.Option("--weight-decay", help="Of AdamW.")] = TrainSettings.weight_decay,
+    ema: Annotated[float | None, typer.Option("--ema", help="Decay of the running mean of weights; 0: none.")] = None,
+    clip: Annotated[float, typer.Option("--clip", help="Largest norm of the gradient.")] = TrainSettings.gradient_clip,
+    input_noise: Annotated[float | None, typer.Option("--input-noise", help="Added to the network's inputs.")] = None,
+    components: Annotated[
+        int, typer.Option("--components", help="Of the residual (anchored).")
+    ] = TrainSettings.components,
+    inverse_weight: Annotated[
+        float, typer.Option("--inverse-weight", help="Of the paper's L_inv.")
+    ] = TrainSettings.inverse_weight,
+    cosine_weight: Annotated[
+        float, typer.Option("--cosine-weight", help="Of the paper's cosine loss.")
+    ] = TrainSettings.cosine_weight,
+    network: Annotated[
+        list[str] | None,
+        typer.Option("--network", metavar="NAME=VALUE", help="Argument of the network, as width=32; repeatable."),
+    ] = None,
+    ratio: Annotated[int, typer.Option("--ratio", help="For reference scenes.")] = SimulateSettings.ratio,
+    protocol: Annotated[
+        Protocol, typer.Option("--protocol", help="For reference scenes, and the sensor model of real pairs.")
+    ] = SimulateSettings.protocol,
+    mtf: Annotated[float, typer.Option("--mtf", help="Likewise.")] = SimulateSettings.mtf_at_nyquist,
+    srf: Annotated[str, typer.Option("--srf", help="For reference scenes: a sensor, FILE.csv, or boxes:N.")] = (
+        SimulateSettings.srf
+    ),
+    hsi_snr: Annotated[float | None, typer.Option("--hsi-snr", help="For reference scenes, dB.")] = None,
+    msi_snr: Annotated[float | None, typer.Option("--msi-snr", help="For reference scenes, dB.")] = None,
+    shift: Annotated[
+        tuple[float, float], typer.Option("--shift", metavar="DX DY", help="For reference scenes, HR pixels.")
+    ] = SimulateSettings.shift,
+    seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = TrainSettings.seed,
+    device: options.DeviceChoice = TrainSettings.device,
+    precision: options.PrecisionChoice = TrainSettings.precision,
+    log: Annotated[Log, typer.Option("--log", help="Keep TensorBoard's files besides history.jsonl.")] = (
+        TrainSettings.log
+    ),
+    overwrite: options.OverwriteFlag = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train PIF-Net on simulated pairs, on real pairs with a reference, or on reference scenes.
+
+    Example: pifnet train pair -o model --minutes 10
+    """
+    settings = TrainSettings(
+        variant=variant,
+        network=_hyper_parameters(network or []),
+        degradation=SimulateSettings(
+            ratio=ratio,
+            protocol=protocol,
+            mtf_at_nyquist=mtf,
+            srf=srf,
+            hsi_snr_db=hsi_snr,
+            msi_snr_db=msi_snr,
+            shift=shift,
+            seed=seed,
+        ),
+        validation=tuple(validation or ()),
+        validation_share=validation_share,
+        validations=validations,
+        sampling=sampling,
+        stride=stride,
+        patch_size=patch_size,
+        batch_size=batch_size,
+        epochs=epochs,
+        steps=steps,
+        minutes=minutes,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        weight_decay=weight_decay,
+        ema_decay=ema,
+        gradient_clip=clip,
+        input_noise=input_noise,
+        components=components,
+        inverse_weight=inverse_weight,
+        cosine_weight=cosine_weight,
+        seed=seed,
+        device=device,
+        precision=precision,
+        start=Start.RESUME if resume else Start.FRESH,
+        log=log,
+        overwrite=Overwrite.REPLACE if overwrite else Overwrite.REFUSE,
+    )
+
+    from pifnet_cli.workflows.train import train_model
+
+    with reporting(quiet), _training_bar(quiet) as progress:
+        result = train_model(inputs, output, settings, progress=progress)
+    if as_json:
+        typer.echo(json.dumps(result.record(), indent=2))
+        return
+    typer.echo(f"{output}: {result.position.step} steps in {result.position.seconds / 60:.1f} minutes")
+    if result.best is not None:
+        typer.echo(
+            f"held-out PSNR {result.best.psnr_db:.2f} dB at step {result.position.best_step} "
+            f"(regression {result.best.anchor_psnr_db:.2f}, interpolation {result.best.upsampled_psnr_db:.2f})"
+        )
+
+
+def _hyper_parameters(assignments: list[str]) -> dict[str, HyperParameter]:
+    """NAME=VALUE -> numbers where they are numbers, `None` for none, else text."""
+    chosen = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name.isidentifier() or not value:
+            raise typer.BadParameter(f"{assignment!r}: NAME=VALUE was expected, as width=32", param_hint="--network")
+        chosen[name] = _number(value)
+    return chosen
+
+
+def _number(text: str) -> HyperParameter:
+    if text.lower() == "none":
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+@contextmanager
+def _training_bar(quiet: bool) -> "Iterator[Callable[[Position], None]]":
+    """A bar on stderr with loss, held-out PSNR and the time left; on terminals only."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _position: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    columns = (TextColumn("training"), BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda position: bar.update(task, completed=position.progress, description=_sentence(position))
+
+
+def _sentence(position: "Position") -> str:
+    words = [f"step {position.step}"]
+    if "loss" in position.losses:
+        words.append(f"loss {position.losses['loss']:.4g}")
+    if position.held_out is not None:
+        words.append(f"PSNR {position.held_out.psnr_db:.2f} dB ({position.held_out.gain_db:+.2f})")
+    if math.isfinite(position.seconds_left):
+        minutes, seconds = divmod(round(position.seconds_left), 60)
+        words.append(f"{minutes}:{seconds:02d} left")
+    return ", ".join(words)

@@ -1,0 +1,240 @@
+"""What can be trained on: folders with a pair and its truth, or scenes that are degraded where they are read."""
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pifnet_cli.align import Alignment, align
+from pifnet_cli.degrade.blocks import Block, BlockDegrader, PairNoise
+from pifnet_cli.degrade.noise import NoiseStream, window_noise
+from pifnet_cli.degrade.psf import Psf, gaussian_from_mtf, paper_psf
+from pifnet_cli.degrade.srf import spectral_projection
+from pifnet_cli.degrade.wald import SensorModel, project_spectrally
+from pifnet_cli.errors import GridError, SceneReadError
+from pifnet_cli.raster.reader import SceneReader, open_scene
+from pifnet_cli.scene import Pixels, Scene, Window
+from pifnet_cli.settings import Protocol, SimulateSettings
+from pifnet_cli.training.patches import ReadWindow
+
+RECORD_NAME = "simulation.json"
+LR_NAMES, HR_NAMES, REFERENCE_NAMES = ("lr_hsi", "lr"), ("hr_msi", "hr"), ("reference",)
+SUFFIXES = (".tif", ".tiff", ".hdr", ".img", ".dat")
+CACHED_BYTES = 200 * 2**20  # scenes up to this size as float32 stay in memory
+SCAN_BLOCK = 256  # HR pixels
+GRID_TOLERANCE = 0.01  # HR pixels
+
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A pair and its truth, before anything was computed from them.
+
+    Attributes:
+        path: As the user named it.
+        lr: The LR-HSI, on its own grid.
+        hr: The HR-MSI.
+        read_lr: LR window -> (C, h, w).
+        read_hr: HR window -> (M, H, W).
+        read_reference: HR window -> (C, H, W).
+        alignment: How both lie on each other.
+        psf: The hyperspectral sensor's blur.
+        sensor: How new pairs are made of the reference; None where the pair is real.
+    """
+
+    path: Path
+    lr: Scene
+    hr: Scene
+    read_lr: ReadWindow
+    read_hr: ReadWindow
+    read_reference: ReadWindow
+    alignment: Alignment
+    psf: Psf
+    sensor: SensorModel | None
+
+
+class SharedReader:
+    """A scene's pixels for several threads; a small scene is read once."""
+
+    def __init__(self, reader: SceneReader) -> None:
+        grid = reader.scene.grid
+        self._reader, self._lock = reader, Lock()
+        self._fits = reader.scene.bands.count * grid.height * grid.width * 4 <= CACHED_BYTES
+        self._pixels: Pixels | None = None
+
+    def __call__(self, window: Window) -> Pixels:
+        """(C, height, width) of a window inside the scene; not to be written to."""
+        with self._lock:
+            if not self._fits:
+                return self._reader.read(window)
+            if self._pixels is None:
+                self._pixels = self._reader.read()
+        rows, columns = window.slices
+        return self._pixels[:, rows, columns]
+
+
+def open_source(path: Path, degradation: SimulateSettings, stack: ExitStack) -> Source:
+    """Open a folder (`lr_hsi`, `hr_msi`, `reference`, and `simulation.json` where simulated) or a reference scene.
+
+    Args:
+        path: A folder or a scene.
+        degradation: For reference scenes all of it; for real pairs protocol and MTF.
+        stack: Closes the files.
+
+    Raises:
+        PifnetError: A scene is missing or cannot be used, or the three of a folder do not fit.
+    """
+    if not path.is_dir():
+        return _degraded_source(path, degradation, stack)
+    lr, hr, reference = (stack.enter_context(open_scene(_found(path, names)))
+                         for names in (LR_NAMES, HR_NAMES, REFERENCE_NAMES))  # fmt: skip
+    _require_same_grid(reference.scene, hr.scene)
+    alignment = align(lr.scene, hr.scene)
+    sensor = _recorded_sensor(path)
+    return Source(
+        path=path,
+        lr=lr.scene,
+        hr=hr.scene,
+        read_lr=SharedReader(lr),
+        read_hr=SharedReader(hr),
+        read_reference=SharedReader(reference),
+        alignment=alignment,
+        psf=sensor.psf if sensor else _real_psf(degradation, alignment),
+        sensor=sensor,
+    )
+
+
+class DegradedReference:
+    """A reference seen as the pair that `pifnet simulate` would write of it; nothing is stored."""
+
+    def __init__(self, read: ReadWindow, sensor: SensorModel, *, height: int, width: int, seed: int) -> None:
+        """Measure the signal where noise was asked for.
+
+        Args:
+            read: Window -> (C, H, W) of the reference.
+            sensor: How the pair sees it.
+            height: Of the reference, a multiple of the ratio.
+            width: Likewise.
+            seed: Of the noise.
+        """
+        self._read, self._sensor = read, sensor
+        self._degrader = BlockDegrader(read, sensor, height=height, width=width, block_size=SCAN_BLOCK)
+        self._noise: PairNoise = self._degrader.noise(seed, _no_report)
+
+    def read_lr(self, window: Window) -> Pixels:
+        """LR window -> (C, h, w)."""
+        ratio = self._sensor.ratio
+        covered = Window(window.row * ratio, window.column * ratio, window.height * ratio, window.width * ratio)
+        image = self._degrader.degraded(Block(lr=window, hr=covered)).lr_hsi
+        return self._noisy(image, window, self._noise.hsi_std, NoiseStream.LR_HSI)
+
+    def read_hr(self, window: Window) -> Pixels:
+        """HR window -> (M, H, W)."""
+        image = project_spectrally(self._read(window), self._sensor.srf)
+        return self._noisy(image, window, self._noise.msi_std, NoiseStream.HR_MSI)
+
+    def _noisy(self, image: Pixels, window: Window, std: NDArray[np.float32], stream: NoiseStream) -> Pixels:
+        if not std.any():
+            return image
+        drawn = window_noise(window, bands=len(std), seed=self._noise.seed, stream=stream)
+        return image + std[:, None, None] * drawn
+
+
+def _no_report(_done: int, _total: int) -> None:
+    pass
+
+
+def _degraded_source(path: Path, degradation: SimulateSettings, stack: ExitStack) -> Source:
+    reader = stack.enter_context(open_scene(path))
+    scene, ratio = reader.scene, degradation.ratio
+    height, width = (side // ratio * ratio for side in (scene.grid.height, scene.grid.width))
+    if height == 0 or width == 0:
+        raise GridError(
+            f"{path}: {scene.grid.height} x {scene.grid.width} pixels make no LR pixel at ratio {ratio}; "
+            f"choose a smaller --ratio or a larger scene"
+        )
+    read = SharedReader(reader)
+    bands = replace(scene.bands, good=tuple(_live_bands(read, scene)))
+    projection = spectral_projection(degradation.srf, bands)
+    sensor = SensorModel(
+        protocol=degradation.protocol,
+        ratio=ratio,
+        mtf_at_nyquist=degradation.mtf_at_nyquist,
+        srf=projection.weights,
+        hsi_snr_db=degradation.hsi_snr_db,
+        msi_snr_db=degradation.msi_snr_db,
+        shift=degradation.shift,
+    )
+    grid = scene.grid.cropped(Window(0, 0, height, width))
+    lr, hr = replace(scene, grid=sensor.lr_grid(grid)), replace(scene, grid=grid, bands=projection.bands)
+    pair = DegradedReference(read, sensor, height=height, width=width, seed=degradation.seed)
+    return Source(
+        path=path,
+        lr=lr,
+        hr=hr,
+        read_lr=pair.read_lr,
+        read_hr=pair.read_hr,
+        read_reference=read,
+        alignment=align(lr, hr),
+        psf=sensor.psf,
+        sensor=sensor,
+    )
+
+
+def _live_bands(read: ReadWindow, scene: Scene) -> NDArray[np.bool_]:
+    """Bands that are declared good and hold a valid pixel, (C,); reads no further than it must."""
+    declared = np.ones(scene.bands.count, dtype=bool) if scene.bands.good is None else np.array(scene.bands.good)
+    seen = np.zeros(scene.bands.count, dtype=bool)
+    for row in range(0, scene.grid.height, SCAN_BLOCK):
+        for column in range(0, scene.grid.width, SCAN_BLOCK):
+            if seen[declared].all():
+                return declared
+            window = Window(row, column, SCAN_BLOCK, SCAN_BLOCK).clipped(scene.grid.height, scene.grid.width)
+            seen |= np.isfinite(read(window)).any(axis=(1, 2))
+    return declared & seen
+
+
+def _found(folder: Path, names: tuple[str, ...]) -> Path:
+    for name in names:
+        for suffix in SUFFIXES:
+            if (folder / (name + suffix)).is_file():
+                return folder / (name + suffix)
+    raise SceneReadError(
+        f"{folder}: holds no {names[0]}{SUFFIXES[0]} (or .hdr); a folder with lr_hsi, hr_msi and reference was "
+        f"expected; make one with: pifnet simulate SCENE -o {folder}"
+    )
+
+
+def _recorded_sensor(folder: Path) -> SensorModel | None:
+    file = folder / RECORD_NAME
+    if not file.is_file():
+        return None
+    try:
+        return SensorModel.from_record(json.loads(file.read_bytes())["sensor"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise SceneReadError(f"{file}: is no record of pifnet simulate ({error!r}); simulate the pair again") from error
+
+
+def _real_psf(degradation: SimulateSettings, alignment: Alignment) -> Psf:
+    if degradation.protocol is Protocol.PAPER:
+        return paper_psf()
+    return gaussian_from_mtf(
+        degradation.mtf_at_nyquist, ratio_rows=alignment.ratio_rows, ratio_columns=alignment.ratio_columns
+    )
+
+
+def _require_same_grid(reference: Scene, hr: Scene) -> None:
+    same_size = (reference.grid.height, reference.grid.width) == (hr.grid.height, hr.grid.width)
+    reference_corner, hr_corner = reference.grid.transform @ (0, 0), hr.grid.transform @ (0, 0)
+    column, row = ~hr.grid.transform @ reference_corner
+    if not same_size or max(abs(column), abs(row)) > GRID_TOLERANCE:
+        raise GridError(
+            f"{reference.path}: {reference.grid.height} x {reference.grid.width} pixels from {reference_corner}; the "
+            f"truth must lie on the grid of {hr.path}: {hr.grid.height} x {hr.grid.width} from {hr_corner}"
+        )

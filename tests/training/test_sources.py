@@ -1,0 +1,96 @@
+import json
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+from scenes import write_scene
+
+from pifnet_cli.errors import GridError, SceneReadError
+from pifnet_cli.scene import Window
+from pifnet_cli.settings import Protocol, SimulateSettings
+from pifnet_cli.training.sources import open_source
+from pifnet_cli.workflows.simulate import simulate_scene
+
+C, H, W = 6, 50, 66  # not multiples of the ratio
+SETTINGS = SimulateSettings(ratio=4, srf="boxes:3", hsi_snr_db=30, msi_snr_db=35, seed=3)
+
+
+@pytest.fixture
+def scene(tmp_path):
+    pixels = np.random.default_rng(0).uniform(1, 2, (C, H, W)).astype(np.float32)
+    pixels[:, :3, :5] = -1
+    return write_scene(tmp_path / "scene.tif", pixels, nodata=-1)
+
+
+@pytest.fixture
+def stack():
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("protocol", Protocol)
+def test_a_degraded_reference_is_what_simulate_writes(scene, tmp_path, stack, protocol):
+    settings = SimulateSettings(ratio=4, srf="boxes:3", hsi_snr_db=30, msi_snr_db=35, seed=3, protocol=protocol)
+    simulate_scene(scene, tmp_path / "pair", settings)
+    virtual, written = open_source(scene, settings, stack), open_source(tmp_path / "pair", settings, stack)
+
+    for source in (virtual, written):
+        assert source.sensor is not None
+        assert source.sensor.protocol is protocol
+    for name, window in (("read_lr", Window(2, 1, 9, 15)), ("read_hr", Window(0, 3, 30, 61))):
+        np.testing.assert_allclose(getattr(virtual, name)(window), getattr(written, name)(window), atol=1e-5)
+    assert virtual.lr.grid.transform.almost_equals(written.lr.grid.transform)
+    assert (virtual.lr.grid.height, virtual.hr.grid.width) == (12, 64)
+
+
+def test_a_folder_without_a_record_is_a_real_pair(scene, tmp_path, stack):
+    simulate_scene(scene, tmp_path / "pair", SETTINGS)
+    (tmp_path / "pair" / "simulation.json").unlink()
+    source = open_source(tmp_path / "pair", SimulateSettings(protocol=Protocol.PAPER), stack)
+
+    assert source.sensor is None
+    assert source.psf.taps == 3
+
+
+def test_large_scenes_are_read_by_window(scene, stack, monkeypatch):
+    whole = open_source(scene, SETTINGS, stack).read_reference(Window(5, 6, 7, 8))
+    monkeypatch.setattr("pifnet_cli.training.sources.CACHED_BYTES", 0)
+
+    assert np.array_equal(open_source(scene, SETTINGS, stack).read_reference(Window(5, 6, 7, 8)), whole)
+
+
+def test_bands_without_pixels_weigh_nothing(tmp_path, stack):
+    pixels = np.random.default_rng(0).uniform(1, 2, (C, H, W)).astype(np.float32)
+    pixels[2] = -1
+    scene = write_scene(tmp_path / "scene.tif", pixels, nodata=-1)
+    source = open_source(scene, SimulateSettings(srf="boxes:3"), stack)
+
+    assert source.sensor is not None
+    assert (source.sensor.srf[:, 2] == 0).all()
+    assert np.isfinite(source.read_hr(Window(0, 0, 48, 64))).all()
+
+
+def test_a_folder_without_a_pair_is_refused(tmp_path, stack):
+    with pytest.raises(SceneReadError, match=r"holds no lr_hsi.tif .* pifnet simulate"):
+        open_source(tmp_path, SETTINGS, stack)
+
+
+def test_a_damaged_record_is_refused(scene, tmp_path, stack):
+    simulate_scene(scene, tmp_path / "pair", SETTINGS)
+    (tmp_path / "pair" / "simulation.json").write_text(json.dumps({"sensor": {"ratio": 4}}))
+    with pytest.raises(SceneReadError, match="is no record of pifnet simulate"):
+        open_source(tmp_path / "pair", SETTINGS, stack)
+
+
+def test_truth_on_another_grid_is_refused(scene, tmp_path, stack):
+    simulate_scene(scene, tmp_path / "pair", SETTINGS)
+    (tmp_path / "pair" / "reference.tif").unlink()
+    write_scene(tmp_path / "pair" / "reference.tif", np.ones((C, 40, 64), np.float32))
+    with pytest.raises(GridError, match="must lie on the grid of"):
+        open_source(tmp_path / "pair", SETTINGS, stack)
+
+
+def test_a_scene_smaller_than_an_lr_pixel_is_refused(tmp_path, stack):
+    scene = write_scene(tmp_path / "small.tif", np.ones((C, 3, 9), np.float32))
+    with pytest.raises(GridError, match="make no LR pixel at ratio 4"):
+        open_source(scene, SETTINGS, stack)
