@@ -16,11 +16,9 @@ from pifnet_cli.inference.closed_form import RegressionEngine, TileEngine
 from pifnet_cli.inference.selection import Choice, choose_method
 from pifnet_cli.inference.statistics import scene_regression
 from pifnet_cli.pair import PairGeometry, pair_inputs, plan_windows
-from pifnet_cli.raster.formats import output_files
-from pifnet_cli.raster.publication import require_free_name
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.raster.strips import StripFile
-from pifnet_cli.raster.writer import WriteOptions, create_scene
+from pifnet_cli.raster.writer import WriteOptions, create_scene, require_creatable
 from pifnet_cli.scene import RATIO_FIELD, Pixels, Scene, Window
 from pifnet_cli.settings import FuseSettings, Method, Protocol
 from pifnet_cli.tiling.blending import Blender
@@ -116,7 +114,7 @@ def preview_fusion(
     """What `fuse_scene` would do, after the same checks of inputs and output; nothing is written."""
     with open_scene(lr_hsi) as lr, open_scene(hr_msi) as hr:
         plan = plan_fusion(lr.scene, hr.scene, output, settings, checkpoint=checkpoint)
-        require_free_name(output_files(output), inputs=[lr_hsi, hr_msi], overwrite=settings.overwrite)
+        require_creatable(plan.target, _options(plan, settings), inputs=[lr_hsi, hr_msi])
     pixels = plan.target.grid.height * plan.target.grid.width * plan.target.bands.count
     return FusedScene(plan).record() | {"bytes uncompressed": pixels * np.dtype(plan.target.dtype).itemsize}
 
@@ -189,7 +187,7 @@ def _target(lr: Scene, output: Path, alignment: Alignment, settings: FuseSetting
     """The scene to be written: bands and numbers of the LR-HSI on the grid of the HR-MSI."""
     dtype = settings.dtype or lr.dtype
     scales, offsets = _scaling(lr, dtype, settings.scale)
-    nodata = lr.nodata if lr.nodata is not None and _holds(dtype, lr.nodata) else _default_nodata(dtype)
+    nodata = lr.nodata if lr.nodata is not None and _holds(dtype, lr.nodata) else None  # the writer chooses one
     told = tuple(field for field in lr.acquisition if field[0] != RATIO_FIELD)
     return replace(
         lr,
@@ -221,14 +219,6 @@ def _holds(dtype: str, value: float) -> bool:
         limits = np.iinfo(dtype)
         return limits.min <= value <= limits.max and float(value).is_integer()
     return True
-
-
-def _default_nodata(dtype: str) -> float:
-    """Where the LR-HSI names none: the lowest signed, the highest unsigned number, NaN among floats."""
-    if not np.issubdtype(dtype, np.integer):
-        return float("nan")
-    limits = np.iinfo(dtype)
-    return float(limits.min if limits.min < 0 else limits.max)
 
 
 def _regression(plan: FusionPlan, lr: SceneReader, hr: SceneReader, progress: Progress) -> Regression:
