@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from second_reader import other_gdal
+
+__all__ = ["other_gdal"]
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

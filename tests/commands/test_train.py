@@ -13,6 +13,9 @@ TINY = ("--ratio", "4", "--srf", "boxes:3", "--patch-size", "16", "--batch-size"
         "--network", "width=8", "--network", "blocks=1", "--network", "segments=2", "--steps", "2")  # fmt: skip
 
 
+ONE_THREAD = {"COLUMNS": "200", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+
+
 @pytest.fixture
 def scene(tmp_path):
     return write_scene(tmp_path / "scene.tif", np.random.default_rng(0).random((6, 48, 40), dtype=np.float32))
@@ -20,7 +23,7 @@ def scene(tmp_path):
 
 def pifnet(*arguments):
     command = [sys.executable, "-m", "pifnet_cli", "train", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"})
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | ONE_THREAD)
 
 
 def test_training_tells_its_scores_and_options_reach_the_network(scene, tmp_path):

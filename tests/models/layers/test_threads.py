@@ -30,22 +30,24 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-@pytest.fixture(params=[1, 2, 5])
-def threads(request):
+@pytest.fixture(params=[1, 2, 5], ids="{} threads".format)
+def _threads(request):
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
-    yield request.param
+    yield
     torch.set_num_threads(before)
 
 
+@pytest.mark.usefixtures("_threads")
 @pytest.mark.parametrize("units", [0, 1, 3, 100])
-def test_every_unit_is_done_exactly_once(threads, units):
+def test_every_unit_is_done_exactly_once(units):
     done = []
     run_in_threads(lambda first, last: done.extend(range(first, last)), units=units)
     assert sorted(done) == list(range(units))
 
 
-def test_a_failure_in_a_thread_reaches_the_caller(threads):
+@pytest.mark.usefixtures("_threads")
+def test_a_failure_in_a_thread_reaches_the_caller():
     def fail(first, last):
         if first <= 7 < last:
             raise ArithmeticError("unit 7")
