@@ -38,6 +38,7 @@ print(json.dumps({"peak_mib": peak, "seconds": time.perf_counter() - start}))
 
 
 def main() -> None:
+    """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--method", default="regression")
     parser.add_argument("--checkpoint", default="")

@@ -1,6 +1,8 @@
 """How much do tiles show? A scene fused in tiles of 128 against the same scene fused whole.
 
-python benchmarks/seams.py [CHECKPOINT ...]     (the bundled checkpoint where none is named; x3, sensor of the sample)
+python benchmarks/seams.py SCENE [CHECKPOINT ...]
+
+The bundled checkpoint is used where none is named; the scene is degraded x3, with the noise of the sample.
 
 Prints the largest and the rms difference, in units of the rms correction of the anchor and of the peak, and the
 gradient across the edges of tile cores over the gradient elsewhere, divided by the same figure of the whole-image
@@ -57,10 +59,11 @@ def compare(tiled: np.ndarray, whole: np.ndarray, tiles: tuple[int, int, int], c
     """One line of figures."""
     size, overlap, halo = tiles
     difference = np.abs(tiled - whole)
+    largest, rms = difference.max(), np.sqrt(np.square(difference).mean())
     seam = seam_ratio(tiled, size - overlap) / seam_ratio(whole, size - overlap)
     print(
-        f"  tile {size}, overlap {overlap:2d}, halo {halo:2d}: max {difference.max() / correction:8.4f} corrections "
-        f"({difference.max() / whole.max():.2e} of the peak), rms {np.sqrt(np.square(difference).mean()) / correction:.5f}, "
+        f"  tile {size}, overlap {overlap:2d}, halo {halo:2d}: max {largest / correction:8.4f} corrections "
+        f"({largest / whole.max():.2e} of the peak), rms {rms / correction:.5f}, "
         f"seam gradient {seam:.5f}"
     )
 

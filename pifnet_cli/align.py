@@ -166,8 +166,8 @@ def _projected_positions(
     """As `_positions`, through a projection that is exact on a lattice and bilinear between."""
     lattice_rows, lattice_columns = _lattice(rows), _lattice(columns)
     x, y = np.meshgrid(lattice_columns + 0.5, lattice_rows + 0.5)
-    mapped = project(*(source @ (x, y)))
-    at_columns, at_rows = ~target @ mapped
+    mapped = project(*_applied(source, x, y))
+    at_columns, at_rows = _applied(~target, *mapped)
     row_weights, column_weights = _linear_weights(rows, lattice_rows), _linear_weights(columns, lattice_columns)
     return Positions(row_weights @ at_rows @ column_weights.T - 0.5, row_weights @ at_columns @ column_weights.T - 0.5)
 
@@ -180,6 +180,10 @@ def _lattice(values: Coordinates) -> Coordinates:
 
 def _linear_weights(values: Coordinates, lattice: Coordinates) -> Coordinates:
     return np.maximum(0.0, 1.0 - np.abs(values[:, None] - lattice[None]) / CONTROL_STEP)
+
+
+def _applied(transform: Affine, x: Coordinates, y: Coordinates) -> tuple[Coordinates, Coordinates]:
+    return transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f
 
 
 def _bounding_window(positions: Positions, margin: int) -> Window:
@@ -207,10 +211,10 @@ def _outline(height: int, width: int) -> tuple[Coordinates, Coordinates]:
 def _common_window(alignment: Alignment, lr: Scene, hr: Scene) -> Window:
     """HR pixels whose centres lie within the LR-HSI, continued to `REACH` of its outermost pixel centres."""
     rows, columns = _outline(alignment.lr_grid.height, alignment.lr_grid.width)
-    x, y = alignment.lr_grid.transform @ (columns + 0.5, rows + 0.5)
+    x, y = _applied(alignment.lr_grid.transform, columns + 0.5, rows + 0.5)
     if alignment._to_hr_map is not None:
         x, y = alignment._to_hr_map(x, y)
-    hr_columns, hr_rows = ~hr.grid.transform @ (x, y)
+    hr_columns, hr_rows = _applied(~hr.grid.transform, x, y)
     if not (np.isfinite(hr_rows).all() and np.isfinite(hr_columns).all()):
         raise GridError(f"{lr.path}: its outline has no place in the CRS of {hr.path}; reproject one file first")
     tolerance = 1e-6  # a pixel centre on the outline is inside

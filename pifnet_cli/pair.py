@@ -66,10 +66,12 @@ class PairGeometry:
     ) -> "PairGeometry":
         """The geometry of a simulated pair: LR pixel i sits at HR position `ratio * i + phase`; the tile is all."""
         (height, width), (rows, columns) = hr_size, lr_size
+        hr_rows, hr_columns = np.arange(height, dtype=np.float64), np.arange(width, dtype=np.float64)
+        lr_rows, lr_columns = np.arange(rows, dtype=np.float64), np.arange(columns, dtype=np.float64)
         return cls(
             tile=Window(0, 0, height, width),
-            tile_in_lr=Positions((np.arange(height) - phase[0]) / ratio, (np.arange(width) - phase[1]) / ratio),
-            lr_in_hr=Positions(np.arange(rows) * ratio + phase[0], np.arange(columns) * ratio + phase[1]),
+            tile_in_lr=Positions((hr_rows - phase[0]) / ratio, (hr_columns - phase[1]) / ratio),
+            lr_in_hr=Positions(lr_rows * ratio + phase[0], lr_columns * ratio + phase[1]),
         )
 
 

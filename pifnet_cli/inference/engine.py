@@ -2,17 +2,19 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 
 from models.anchors.regression import Regression
 from models.anchors.subspace import ResidualBasis, apply_correction, features, image_scale
-from models.catalog import ModelName, network_class
+from models.interface import SizeRule
 from pifnet_cli.checkpoint import Checkpoint, load_checkpoint
 from pifnet_cli.errors import CheckpointError, DependencyError
 from pifnet_cli.inference.closed_form import TileEngine
 from pifnet_cli.inference.padding import grown_to_rule
+from pifnet_cli.networks import restored_network
 from pifnet_cli.pair import PairInputs
 from pifnet_cli.scene import Pixels
 from pifnet_cli.settings import Device, Precision, Variant
@@ -33,7 +35,7 @@ class NetworkOnDevice:
             DependencyError: The device has too little memory for the tile.
         """
         height, width = hsi.shape[1:]
-        rule = self._network.size_rule
+        rule = cast("SizeRule", self._network.size_rule)
         grown = (np.ascontiguousarray(grown_to_rule(image, rule)) for image in (hsi, msi))
         tensors = [torch.from_numpy(image)[None].to(self._device) for image in grown]
         try:
@@ -43,7 +45,7 @@ class NetworkOnDevice:
             raise DependencyError(
                 f"{self._device}: out of memory on a tile of {height} x {width} pixels; use a smaller --tile-size"
             ) from error
-        return answer[0, :, :height, :width].float().cpu().numpy()
+        return cast("Pixels", answer[0, :, :height, :width].float().cpu().numpy())
 
     def _arithmetic(self) -> AbstractContextManager[object]:
         return torch.autocast(self._device.type, dtype=torch.bfloat16) if self._autocast else nullcontext()
@@ -59,10 +61,9 @@ class AnchoredEngine:
 
     def fuse(self, inputs: PairInputs) -> Pixels:
         """Tile arrays in, (C, H, W) out."""
-        scene = {"regression": self._regression, "basis": self._basis}
-        coefficients = self._run(*features(**inputs._asdict(), **scene))
+        coefficients = self._run(*features(**inputs._asdict(), regression=self._regression, basis=self._basis))
         anchor = self._regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
-        return apply_correction(anchor, coefficients, **scene)
+        return apply_correction(anchor, coefficients, regression=self._regression, basis=self._basis)
 
 
 class ImageEngine:
@@ -89,7 +90,7 @@ def load_engine(path: Path, regression: Regression, *, device: Device, precision
         DependencyError: The device is absent.
     """
     checkpoint = load_checkpoint(path)
-    run = NetworkOnDevice(_network(path, checkpoint), chosen_device(device), precision)
+    run = NetworkOnDevice(restored_network(checkpoint, str(path)), chosen_device(device), precision)
     match Variant(checkpoint.header.variant):
         case Variant.ANCHORED:
             return AnchoredEngine(run, regression, _basis(path, checkpoint))
@@ -109,19 +110,6 @@ def chosen_device(device: Device) -> torch.device:
             "--device cuda: PyTorch sees no CUDA device; install a CUDA build of torch, or use --device cpu"
         )
     return torch.device("cuda" if has_cuda and device is not Device.CPU else "cpu")
-
-
-def _network(path: Path, checkpoint: Checkpoint) -> torch.nn.Module:
-    header = checkpoint.header
-    try:
-        network: torch.nn.Module = network_class(ModelName(header.method))(**header.hyper_parameters)
-        network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in checkpoint.weights.items()})
-    except (ValueError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(
-            f"{path}: its tensors do not fit a {header.method} network ({reason}); train it again with this pifnet"
-        ) from error
-    return network
 
 
 def _basis(path: Path, checkpoint: Checkpoint) -> ResidualBasis:

@@ -12,6 +12,8 @@ def grown_to_rule(image: Pixels, rule: SizeRule) -> Pixels:
     rows, columns = rule.grown(height) - height, rule.grown(width) - width
     if not rows and not columns:
         return image
-    # A mirror image has no more than H - 1 new pixels; "symmetric" repeats and so serves any size.
-    mode = "reflect" if rows < height and columns < width else "symmetric"
-    return np.pad(image, ((0, 0), (0, rows), (0, columns)), mode=mode)
+    # A mirror image without its border pixel has H - 1 new ones at most.
+    margins = ((0, 0), (0, rows), (0, columns))
+    if rows < height and columns < width:
+        return np.pad(image, margins, mode="reflect")
+    return np.pad(image, margins, mode="symmetric")

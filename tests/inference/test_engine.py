@@ -6,7 +6,7 @@ from rasterio import open as open_raster
 from scenes import write_scene
 
 from models.anchors.regression import RegressionSums
-from models.anchors.subspace import ResidualBasis
+from models.anchors.subspace import ResidualBasis, image_scale
 from models.pifnet.network import PIFNet
 from pifnet_cli.checkpoint import Checkpoint, Header, bands_record, save_checkpoint
 from pifnet_cli.errors import CheckpointError, DependencyError
@@ -76,10 +76,11 @@ def _loaded(path):
 
 def test_the_image_network_answers_in_the_units_of_the_scene(paper):
     path, network = paper
-    inputs = _inputs(20, 24)
+    inputs, scale = _inputs(20, 24), image_scale(_regression())
     with torch.inference_mode():
-        expected = network(torch.from_numpy(inputs.upsampled / 2)[None], torch.from_numpy(inputs.hr_msi / 2)[None])
-    np.testing.assert_allclose(_loaded(path).fuse(inputs), 2 * expected[0].numpy(), atol=1e-5)
+        hsi, msi = (torch.from_numpy(image / scale)[None] for image in (inputs.upsampled, inputs.hr_msi))
+        expected = scale * network(hsi, msi)[0].numpy()
+    np.testing.assert_allclose(_loaded(path).fuse(inputs), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 33), (24, 40)])
@@ -112,7 +113,7 @@ def test_tensors_of_another_network_are_refused(tmp_path):
     network = PIFNet(hsi_channels=HSI, msi_channels=MSI, **{**SMALL, "width": 16})
     hyper = {"hsi_channels": HSI, "msi_channels": MSI, **SMALL}
     save_checkpoint(tmp_path / "wrong", Checkpoint(_header("paper", hyper), _weights(network)))
-    with pytest.raises(CheckpointError, match="do not fit a pifnet network"):
+    with pytest.raises(CheckpointError, match="do not fit the network"):
         _loaded(tmp_path / "wrong")
 
 
