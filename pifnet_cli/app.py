@@ -1,5 +1,6 @@
 """The Typer program: its commands, `--version`, one error boundary."""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -51,11 +52,13 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 def main() -> None:
     """Run `pifnet`; a `PifnetError` becomes one line on stderr and its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    # Before torch loads: its threads else spin while they wait, which on a busy machine costs far more than waking up.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except PifnetError as error:
         typer.echo(f"pifnet: {' '.join(str(error).split())}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        typer.echo("pifnet: interrupted; nothing was left under the output's name", err=True)
+        typer.echo("pifnet: interrupted; no incomplete output is left; a training goes on with --resume", err=True)
         sys.exit(INTERRUPTED)

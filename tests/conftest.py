@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from second_reader import other_gdal
 
 __all__ = ["other_gdal"]
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does, before torch loads
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -11,6 +11,7 @@ from models.anchors.regression import Regression
 from models.anchors.subspace import ResidualBasis, apply_correction, features, image_scale
 from models.interface import SizeRule
 from pifnet_cli.checkpoint import Checkpoint, load_checkpoint
+from pifnet_cli.device import chosen_device
 from pifnet_cli.errors import CheckpointError, DependencyError
 from pifnet_cli.inference.closed_form import TileEngine
 from pifnet_cli.inference.padding import grown_to_rule
@@ -96,20 +97,6 @@ def load_engine(path: Path, regression: Regression, *, device: Device, precision
             return AnchoredEngine(run, regression, _basis(path, checkpoint))
         case Variant.PAPER:
             return ImageEngine(run, float(image_scale(regression)))
-
-
-def chosen_device(device: Device) -> torch.device:
-    """The device asked for, or CUDA where there is one.
-
-    Raises:
-        DependencyError: CUDA was asked for and is absent.
-    """
-    has_cuda = torch.cuda.is_available()
-    if device is Device.CUDA and not has_cuda:
-        raise DependencyError(
-            "--device cuda: PyTorch sees no CUDA device; install a CUDA build of torch, or use --device cpu"
-        )
-    return torch.device("cuda" if has_cuda and device is not Device.CPU else "cpu")
 
 
 def _basis(path: Path, checkpoint: Checkpoint) -> ResidualBasis:

@@ -12,8 +12,8 @@ from time import monotonic
 import torch
 from torch import nn
 
-from pifnet_cli.errors import DependencyError, TrainingError
-from pifnet_cli.settings import Device, Precision, Schedule
+from pifnet_cli.errors import TrainingError
+from pifnet_cli.settings import Precision, Schedule
 from pifnet_cli.training.objectives import Batch, Objective
 from pifnet_cli.training.validation import HeldOut
 
@@ -192,14 +192,22 @@ class Training:
         if self._position.step == 0:
             self._validate()
         ahead = LOOKAHEAD if self._learner.device.type == "cuda" else 0
-        with closing(_prepared(batch_at, self._position.step, ahead)) as batches:
+        with closing(prepared(batch_at, self._position.step, ahead)) as batches:
             while self._position.progress < 1:
                 before = self._position.progress
                 self._move(next(batches))
-                if int(self._position.progress * self._course.validations) > int(before * self._course.validations):
+                if self._is_due(before):
                     self._validate()
                 self._course.report(self._position)
         return self._position
+
+    def _is_due(self, before: float) -> bool:
+        """Whether a validation's place in the budget lies between `before` and now; at the end one always does."""
+        rounding = 1e-9
+        first, last = (
+            int(progress * self._course.validations + rounding) for progress in (before, self._position.progress)
+        )
+        return last > first
 
     def _move(self, batch: Batch) -> None:
         position, number = self._position, self._position.step
@@ -247,31 +255,7 @@ def contained_randomness(seed: int) -> Generator[None, None, None]:
         yield
 
 
-def chosen_device(device: Device) -> torch.device:
-    """Where to train.
-
-    Raises:
-        DependencyError: CUDA was asked for, and there is none.
-    """
-    has_cuda = torch.cuda.is_available()
-    if device is Device.CUDA and not has_cuda:
-        raise DependencyError(
-            "--device cuda: no CUDA device is visible to PyTorch; use --device cpu, or install a build of PyTorch for "
-            "your GPU"
-        )
-    return torch.device("cuda" if has_cuda and device is not Device.CPU else "cpu")
-
-
-def chosen_precision(precision: Precision, device: torch.device) -> Precision:
-    """bfloat16 where a GPU has it and nothing else was asked for. On CPUs it has to be asked for."""
-    if precision is not Precision.AUTO:
-        return precision
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return Precision.BFLOAT16
-    return Precision.FLOAT32
-
-
-def _prepared(batch_at: BatchAt, first: int, ahead: int) -> Generator[Batch, None, None]:
+def prepared(batch_at: BatchAt, first: int, ahead: int) -> Generator[Batch, None, None]:
     """Batches from number `first` on; `ahead` of them are made by threads while the device works."""
     if not ahead:
         while True:

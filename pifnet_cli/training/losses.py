@@ -38,5 +38,3 @@ def spectral_dissimilarity(first: Tensor, second: Tensor, mask: Tensor) -> Tenso
     """1 - cosine of the angle between the spectra of two images (B, C, H, W), mean over pixels valid in every band."""
     cosine = F.cosine_similarity(first.float(), second.float(), dim=1, eps=NORM_FLOOR)
     return masked_mean(1 - cosine, mask.all(dim=1))
-
-

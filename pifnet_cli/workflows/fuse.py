@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from models.anchors.regression import Regression
 from pifnet_cli.align import Alignment, align
@@ -95,6 +96,8 @@ def fuse_scene(
         PifnetError: An input cannot be used, the two do not fit, or the output cannot be written.
     """
     with ExitStack() as stack:
+        # BLAS threads wait for cores that torch's threads hold, and the other way round (docs/decisions.md).
+        stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
         lr, hr = stack.enter_context(open_scene(lr_hsi)), stack.enter_context(open_scene(hr_msi))
         plan = plan_fusion(lr.scene, hr.scene, output, settings, checkpoint=checkpoint)
         writer = stack.enter_context(create_scene(plan.target, _options(plan, settings), inputs=[lr_hsi, hr_msi]))

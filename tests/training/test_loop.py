@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from pifnet_cli.errors import DependencyError, TrainingError
-from pifnet_cli.settings import Device, Precision, Schedule
+from pifnet_cli.errors import TrainingError
+from pifnet_cli.settings import Precision, Schedule
 from pifnet_cli.training.loop import (
     Budget,
     Course,
@@ -13,9 +13,8 @@ from pifnet_cli.training.loop import (
     Optimisation,
     Position,
     Training,
-    chosen_device,
-    chosen_precision,
     contained_randomness,
+    prepared,
 )
 from pifnet_cli.training.losses import absolute_error
 from pifnet_cli.training.objectives import Batch, Losses
@@ -127,6 +126,15 @@ def test_an_interrupted_training_goes_on_bit_for_bit():
         assert torch.equal(mine, theirs)
 
 
+@pytest.mark.parametrize("ahead", [0, 3])
+def test_batches_come_in_order_however_they_are_prepared(ahead):
+    made = []
+    batches = prepared(lambda number: made.append(number) or number, 5, ahead)
+    assert [next(batches) for _ in range(6)] == [5, 6, 7, 8, 9, 10]
+    batches.close()
+    assert sorted(made) == list(range(5, 5 + len(made)))
+
+
 def test_training_leaves_torchs_generator_alone():
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
@@ -213,22 +221,10 @@ def test_bfloat16_is_used_where_asked_for():
     assert seen == [torch.bfloat16]
 
 
-def test_a_cpu_computes_in_float32_unless_told_otherwise():
-    assert chosen_precision(Precision.AUTO, torch.device("cpu")) is Precision.FLOAT32
-    assert chosen_precision(Precision.BFLOAT16, torch.device("cpu")) is Precision.BFLOAT16
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_a_gpu_that_is_not_there_is_an_error():
-    with pytest.raises(DependencyError, match="no CUDA device is visible"):
-        chosen_device(Device.CUDA)
-    assert chosen_device(Device.AUTO).type == "cpu"
-
-
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_training_on_a_gpu_reduces_the_loss():
-    subject = Learner(Network(), ADAMW, device=chosen_device(Device.CUDA), precision=Precision.AUTO)
+    subject = Learner(Network(), ADAMW, device=torch.device("cuda"), precision=Precision.AUTO)
     record = Record()
     train(subject, record, limits=budget(steps=200))
     assert record.kept[-1].losses["loss"] < 0.7 * record.kept[1].losses["loss"]

@@ -88,7 +88,8 @@ def _forward(order: Tensor, arguments: Sequence[Tensor], *, saved: Tensor | None
         space = torch.empty(sizes.states * LANES)
         scan_forward(first, last, numbers, visits, space.data_ptr())
 
-    run_in_threads(run, units=y.shape[0] * sizes.sequences * sizes.channels // LANES)
+    units = y.shape[0] * sizes.sequences * sizes.channels // LANES
+    run_in_threads(run, units=units, tensors=[*arguments, y, saved])
     return y
 
 
@@ -107,7 +108,7 @@ def _backward(order: Tensor, arguments: Sequence[Tensor], *, saved: Tensor, to_y
         space = torch.empty(scratch_floats(sizes))
         scan_backward(first, last, numbers, visits, space.data_ptr(), results)
 
-    run_in_threads(run, units=batch * sizes.sequences)
+    run_in_threads(run, units=batch * sizes.sequences, tensors=[*arguments, *gradients, saved, to_y])
     return [*gradients[:4], *(x.sum(dim=0) for x in gradients[4:])]
 
 

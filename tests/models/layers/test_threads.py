@@ -56,6 +56,21 @@ def test_a_failure_in_a_thread_reaches_the_caller():
         run_in_threads(fail, units=40)
 
 
+@pytest.mark.usefixtures("_threads")
+def test_no_unit_is_begun_after_the_caller_has_been_told_of_a_failure():
+    done = []
+
+    def fail_once(first, _):
+        done.append(first)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_in_threads(fail_once, units=1000)
+    begun = len(done)
+    run_in_threads(lambda _first, _last: None, units=1000)  # the threads are free again
+    assert len(done) == begun
+
+
 def test_a_forked_child_can_scan_after_its_parent_has():
     answer = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, text=True, timeout=120, check=False
