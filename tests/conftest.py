@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from second_reader import other_gdal
 
 __all__ = ["other_gdal"]

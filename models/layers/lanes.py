@@ -72,8 +72,10 @@ def _fitted(function: Callable[[np.ndarray], np.ndarray], degree: int, first: fl
     return fit.convert(kind=np.polynomial.Polynomial).coef.tolist()
 
 
-# 2^f for f in [-1/2, 1/2], and log(1 + w) / w for w in [0, 1], both to float32 rounding.
-_POWER_OF_TWO = _fitted(np.exp2, 6, -0.5, 0.5)
+# log 2 in two parts: the first has so few bits that its products with exponents are exact.
+_LOG_TWO = (355 / 512, math.log(2) - 355 / 512)
+# e^r for |r| <= log 2 / 2, and log(1 + w) / w for w in [0, 1], both to float32 rounding.
+_EXPONENTIAL = _fitted(np.exp, 6, -math.log(2) / 2, math.log(2) / 2)
 _LOG_ONE_PLUS = _fitted(lambda w: np.log1p(w) / w, 9, 1e-9, 1.0)
 
 
@@ -215,12 +217,13 @@ def _polynomial(builder: Any, coefficients: list[float], variable: Any) -> Any:
 
 
 def _exponential(builder: Any, value: Any) -> Any:
-    """e^x = 2^k 2^f with k = round(x log2 e): the integer k, still in the low bits of a sum, moves to the exponent."""
+    """e^x = 2^k e^r with k = round(x / log 2): the integer k, still in the low bits of a sum, moves to the exponent."""
     bounded = _call(builder, "minnum", value, _constant(_LARGEST_EXPONENT))
     bounded = _call(builder, "maxnum", bounded, _constant(_SMALLEST_EXPONENT))
-    log2_e = _constant(1 / math.log(2))
-    shifted = _fused(builder, bounded, log2_e, _constant(_ROUNDING))
+    shifted = _fused(builder, bounded, _constant(1 / math.log(2)), _constant(_ROUNDING))
     whole = builder.fsub(shifted, _constant(_ROUNDING))
-    power = _polynomial(builder, _POWER_OF_TWO, _fused(builder, bounded, log2_e, builder.fneg(whole)))
+    rest = _fused(builder, whole, _constant(-_LOG_TWO[0]), bounded)
+    rest = _fused(builder, whole, _constant(-_LOG_TWO[1]), rest)
+    power = _polynomial(builder, _EXPONENTIAL, rest)
     exponent = builder.shl(builder.bitcast(shifted, _INTEGERS), ir.Constant(_INTEGERS, [23] * LANES))
     return builder.bitcast(builder.add(builder.bitcast(power, _INTEGERS), exponent), _FLOATS)

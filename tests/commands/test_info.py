@@ -4,9 +4,9 @@ import sys
 
 import numpy as np
 import pytest
-from scenes import ROTATED, SOUTH_UP, random_pixels, write_scene
 
 from pifnet_cli.checkpoint import Checkpoint, Header, save_checkpoint
+from scenes import ROTATED, SOUTH_UP, random_pixels, write_scene
 
 C, H, W = 7, 24, 40
 WAVELENGTHS = (418.24, 423.874, 902.257, 993.083, 911.57, 2445.53, 2445.54)

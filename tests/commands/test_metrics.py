@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from scenes import write_scene
 
 SHAPE = (7, 24, 40)

@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-from scenes import write_scene
 
 from pifnet_cli.checkpoint import read_header
+from scenes import write_scene
 
 TINY = ("--ratio", "4", "--srf", "boxes:3", "--patch-size", "16", "--batch-size", "2", "--components", "2",
         "--network", "width=8", "--network", "blocks=1", "--network", "segments=2", "--steps", "2")  # fmt: skip

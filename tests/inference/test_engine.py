@@ -3,7 +3,6 @@ import pytest
 import torch
 from affine import Affine
 from rasterio import open as open_raster
-from scenes import write_scene
 
 from models.anchors.regression import RegressionSums
 from models.anchors.subspace import ResidualBasis, image_scale
@@ -15,6 +14,7 @@ from pifnet_cli.pair import PairInputs
 from pifnet_cli.scene import Bands
 from pifnet_cli.settings import Device, FuseSettings, Overwrite, Precision
 from pifnet_cli.workflows.fuse import fuse_scene
+from scenes import write_scene
 
 HSI, MSI, COMPONENTS = 7, 3, 4
 SMALL = {"width": 8, "blocks": 1, "segments": 2, "d_state": 2, "lora_heads": 2, "lora_rank": 1}

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import rasterio
-from scenes import random_pixels, write_scene
 
 from pifnet_cli.errors import SceneReadError
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.scene import Window
+from scenes import random_pixels, write_scene
 
 
 def _sparse(path, *, side, bands, **profile):

@@ -2,11 +2,11 @@ import re
 
 import numpy as np
 import pytest
-from scenes import random_pixels, write_scene
 
 from pifnet_cli.errors import PifnetError, SceneReadError
 from pifnet_cli.raster.envi_header import read_header, read_layout
 from pifnet_cli.raster.reader import open_scene
+from scenes import random_pixels, write_scene
 
 C, H, W = 7, 24, 40
 SIZE = C * H * W * 2

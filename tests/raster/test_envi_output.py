@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from affine import Affine
 from rasterio.crs import CRS
-from scenes import NORTH_UP
 
 from pifnet_cli.raster.envi_header import read_header, read_layout
 from pifnet_cli.raster.envi_output import header_text
 from pifnet_cli.scene import Bands, Grid, Scene, WavelengthUnit
+from scenes import NORTH_UP
 
 SCENE = Scene(Path("o.img"), Grid(24, 40, NORTH_UP, CRS.from_epsg(32633).to_wkt()), Bands(3), dtype="int16")
 

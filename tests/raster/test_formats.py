@@ -2,13 +2,13 @@ import os
 from pathlib import Path
 
 import pytest
-from scenes import random_pixels, write_scene
-from unprivileged import unprivileged
 
 from pifnet_cli.errors import SceneReadError, SceneWriteError
 from pifnet_cli.raster.formats import find_scene, output_files
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.settings import SceneFormat
+from scenes import random_pixels, write_scene
+from unprivileged import unprivileged
 
 
 def _pair(folder: Path, header: str, data: str) -> tuple[Path, Path]:

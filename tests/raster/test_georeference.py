@@ -7,13 +7,13 @@ from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.rpc import RPC
-from scenes import NORTH_UP, ROTATED, SOUTH_UP, UTM_33N, random_pixels, write_scene
 
 from pifnet_cli.errors import GridError
 from pifnet_cli.raster.gdal_session import gdal_session
 from pifnet_cli.raster.georeference import map_info
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.scene import Grid
+from scenes import NORTH_UP, ROTATED, SOUTH_UP, UTM_33N, random_pixels, write_scene
 
 WKT = CRS.from_user_input(UTM_33N).to_wkt()
 PLACE = Affine.translation(365055.0, 5807085.0)

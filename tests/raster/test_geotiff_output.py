@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.enums import ColorInterp
-from scenes import NORTH_UP, random_pixels
 
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.raster.geotiff_output import PIXEL_BLOCK_BYTES, creation_profile
 from pifnet_cli.raster.writer import WriteOptions, create_scene
 from pifnet_cli.scene import Bands, Grid, Scene, Window
 from pifnet_cli.settings import Overwrite
+from scenes import NORTH_UP, random_pixels
 
 
 def _scene(*, path=Path("o.tif"), side=600, bands=3, dtype="float32"):

@@ -1,10 +1,10 @@
 import pytest
 import rasterio
-from scenes import random_pixels, write_scene
 
 from pifnet_cli.errors import BandsError
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.scene import WavelengthUnit
+from scenes import random_pixels, write_scene
 
 C = 3
 

@@ -1,13 +1,13 @@
 import os
 
 import pytest
-from scenes import random_pixels, write_scene
-from unprivileged import unprivileged
 
 from pifnet_cli.errors import SceneWriteError
 from pifnet_cli.raster.formats import output_files
 from pifnet_cli.raster.publication import partial_files, publish, require_free_name, require_space, sidecars
 from pifnet_cli.settings import Overwrite
+from scenes import random_pixels, write_scene
+from unprivileged import unprivileged
 
 
 def _require(path, *, inputs=(), overwrite=Overwrite.REFUSE):

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from scenes import NORTH_UP, random_pixels, write_scene
 
 from pifnet_cli.errors import BandsError, SceneReadError
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.scene import WavelengthUnit, Window
+from scenes import NORTH_UP, random_pixels, write_scene
 
 C, H, W = 7, 24, 40
 TYPES = ["uint8", "int16", "int32", "float32", "float64", "uint16", "uint32", "int64", "uint64"]

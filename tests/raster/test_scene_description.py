@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import rasterio
-from scenes import random_pixels, write_scene
 
 from pifnet_cli.errors import BandsError, SceneReadError
 from pifnet_cli.raster.gdal_session import gdal_session
 from pifnet_cli.raster.reader import open_scene
+from scenes import random_pixels, write_scene
 
 STORED = np.array([[[100, 200]], [[300, 400]]], dtype="int16")
 

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 from affine import Affine
-from scenes import NORTH_UP, random_pixels, write_scene
 
 from pifnet_cli.errors import SceneWriteError
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.raster.verification import MissingBlocks, verify
+from scenes import NORTH_UP, random_pixels, write_scene
 
 
 @pytest.fixture(params=["o.tif", "o.img"])

@@ -15,13 +15,13 @@ import pytest
 import rasterio
 from affine import Affine
 from rasterio.crs import CRS
-from scenes import NORTH_UP, ROTATED, SOUTH_UP, random_pixels, write_scene
 
 from pifnet_cli.errors import GridError, SceneWriteError, SettingsError
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.raster.writer import WriteOptions, create_scene, require_creatable
 from pifnet_cli.scene import Bands, Grid, Scene, WavelengthUnit, Window
 from pifnet_cli.settings import Overwrite
+from scenes import NORTH_UP, ROTATED, SOUTH_UP, random_pixels, write_scene
 
 C, H, W = 7, 24, 40
 WKT = CRS.from_epsg(32633).to_wkt()

@@ -3,13 +3,13 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from scenes import write_scene
 
 from pifnet_cli.errors import GridError, SceneReadError
 from pifnet_cli.scene import Window
 from pifnet_cli.settings import Protocol, SimulateSettings
 from pifnet_cli.training.sources import open_source
 from pifnet_cli.workflows.simulate import simulate_scene
+from scenes import write_scene
 
 C, H, W = 6, 50, 66  # not multiples of the ratio
 SETTINGS = SimulateSettings(ratio=4, srf="boxes:3", hsi_snr_db=30, msi_snr_db=35, seed=3)

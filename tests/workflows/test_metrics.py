@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from scenes import NORTH_UP, write_scene
 
 from pifnet_cli.errors import BandsError, GridError, SceneReadError, SceneWriteError, SettingsError
 from pifnet_cli.metrics.with_reference import Scores, scores
 from pifnet_cli.settings import Compat, MetricsSettings, Overwrite
 from pifnet_cli.workflows.metrics import ReportFiles, score_scene
+from scenes import NORTH_UP, write_scene
 
 SHAPE = (7, 70, 101)
 WAVELENGTHS = (460.5, 551.25, 642.0, 700.0, 800.0, 1600.0, 2200.0)

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import rasterio
 import torch
-from scenes import write_scene
 
 from pifnet_cli.checkpoint import load_checkpoint, load_state, read_header
 from pifnet_cli.errors import BandsError, CheckpointError, GridError, SettingsError, TrainingError
@@ -25,6 +24,7 @@ from pifnet_cli.settings import (
 from pifnet_cli.workflows.fuse import fuse_scene
 from pifnet_cli.workflows.simulate import simulate_scene
 from pifnet_cli.workflows.train import train_model
+from scenes import write_scene
 
 C, H, W = 6, 60, 64
 DEGRADATION = SimulateSettings(ratio=4, srf="boxes:3")
