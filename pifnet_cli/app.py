@@ -52,8 +52,8 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 def main() -> None:
     """Run `pifnet`; a `PifnetError` becomes one line on stderr and its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
-    # Before torch loads: its threads else spin while they wait, which on a busy machine costs far more than waking up.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Before torch loads: threads that spin for long while they wait are ruinous on a busy machine (docs/decisions.md).
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         app()
     except PifnetError as error:

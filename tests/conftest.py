@@ -11,7 +11,7 @@ from second_reader import other_gdal
 
 __all__ = ["other_gdal"]
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does, before torch loads
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the program does, before torch loads
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -19,13 +19,38 @@ def reporting(quiet: bool) -> Iterator[Progress]:
     Yields:
         A function of a stage's name, steps done and steps in all. The bar appears on terminals only.
     """
-    logging.basicConfig(stream=sys.stderr, format="pifnet: %(message)s", force=True)
-    logging.getLogger().setLevel(logging.ERROR if quiet else logging.WARNING)
-    logging.getLogger("pifnet_cli").setLevel(logging.ERROR if quiet else logging.INFO)
-    logging.getLogger("rasterio").setLevel(logging.CRITICAL)  # what matters of GDAL's log is raised as an error
-    if quiet or not sys.stderr.isatty():
-        yield _silent
-        return
+    with _logging_to_stderr(quiet):
+        if quiet or not sys.stderr.isatty():
+            yield _silent
+        else:
+            with _bars() as show:
+                yield show
+
+
+@contextmanager
+def _logging_to_stderr(quiet: bool) -> Iterator[None]:
+    """Levels and handlers are as before when the body is left."""
+    levels = {
+        "": logging.ERROR if quiet else logging.WARNING,
+        "pifnet_cli": logging.ERROR if quiet else logging.INFO,
+        "rasterio": logging.CRITICAL,  # what matters of GDAL's log is raised as an error
+    }
+    before = {name: logging.getLogger(name).level for name in levels}
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("pifnet: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
