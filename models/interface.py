@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor
 
 HyperParameter = int | float | str | None
@@ -45,12 +43,4 @@ class FusionNetwork(Protocol):
 
     def __call__(self, hsi: "Tensor", msi: "Tensor") -> "Tensor":
         """(B, Ch, H, W) on the fine grid and (B, Cm, H, W) -> (B, Cout, H, W)."""
-        ...
-
-
-class TrainingFreeMethod(Protocol):
-    """A closed-form method: arrays in, array out; it never loads torch."""
-
-    def __call__(self, upsampled: "NDArray[np.float32]", hr_msi: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """(C, H, W) on the fine grid and (M, H, W) -> (C, H, W)."""
         ...

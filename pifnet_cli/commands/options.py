@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pifnet_cli.settings import Device, Precision
+from pifnet_cli.settings import Device, Precision, Protocol
 
 LrHsi = Annotated[Path, typer.Argument(help="LR-HSI: ENVI (.hdr or data file) or GeoTIFF.", show_default=False)]
 HrMsi = Annotated[Path, typer.Argument(help="HR-MSI of the same ground.", show_default=False)]
@@ -20,4 +20,45 @@ DeviceChoice = Annotated[Device, typer.Option("--device", help="Where the networ
 PrecisionChoice = Annotated[Precision, typer.Option("--precision", help="Number format of the network.")]
 CreationOptions = Annotated[
     list[str] | None, typer.Option("--co", metavar="NAME=VALUE", help="GDAL creation option; repeatable.")
+]
+
+# How a reference becomes a pair: of `simulate`, and of `train` on reference scenes.
+_PANEL = "Sensor model"
+Ratio = Annotated[int, typer.Option("--ratio", help="HR pixels along the side of an LR pixel.", rich_help_panel=_PANEL)]
+SensorProtocol = Annotated[
+    Protocol,
+    typer.Option(
+        "--protocol",
+        help="paper: 3 x 3 blur, pixel 0 of each block; mtf: Gaussian, block centres.",
+        rich_help_panel=_PANEL,
+    ),
+]
+Mtf = Annotated[
+    float, typer.Option("--mtf", help="MTF at the LR Nyquist frequency (protocol mtf).", rich_help_panel=_PANEL)
+]
+Srf = Annotated[
+    str,
+    typer.Option(
+        "--srf",
+        help="Bands of the HR-MSI: a sensor (sentinel-2: its ten bands at 10 and 20 m; sentinel-2-10m, landsat-8, "
+        "worldview-3, ...), FILE.csv (band,wavelength_nm,response), or boxes:N, N equal runs of bands.",
+        rich_help_panel=_PANEL,
+    ),
+]
+HsiSnr = Annotated[
+    float | None,
+    typer.Option("--hsi-snr", help="Noise on the LR-HSI: SNR of each band, dB.", rich_help_panel=_PANEL),
+]
+MsiSnr = Annotated[
+    float | None,
+    typer.Option("--msi-snr", help="Noise on the HR-MSI: SNR of each band, dB.", rich_help_panel=_PANEL),
+]
+Shift = Annotated[
+    tuple[float, float],
+    typer.Option(
+        "--shift",
+        metavar="DX DY",
+        help="Misregistration, HR pixels: the LR-HSI shows what lies DX right and DY below of where it says.",
+        rich_help_panel=_PANEL,
+    ),
 ]

@@ -8,45 +8,20 @@ import typer
 
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
-from pifnet_cli.settings import Overwrite, Protocol, SceneFormat, SimulateSettings
+from pifnet_cli.settings import Overwrite, SceneFormat, SimulateSettings
 
 
 def simulate(
     scene: Annotated[Path, typer.Argument(help="HR-HSI: ENVI (.hdr or data file) or GeoTIFF.", show_default=False)],
     output: options.OutputFolder,
-    ratio: Annotated[
-        int, typer.Option("--ratio", help="HR pixels along the side of an LR pixel.")
-    ] = SimulateSettings.ratio,
-    protocol: Annotated[
-        Protocol,
-        typer.Option("--protocol", help="paper: 3 x 3 blur, pixel 0 of each block; mtf: Gaussian, block centres."),
-    ] = SimulateSettings.protocol,
-    srf: Annotated[
-        str,
-        typer.Option(
-            "--srf",
-            help="Bands of the HR-MSI: a sensor (sentinel-2: its ten bands at 10 and 20 m; sentinel-2-10m, landsat-8, "
-            "worldview-3, ...), FILE.csv (band,wavelength_nm,response), or boxes:N, N equal runs of bands.",
-        ),
-    ] = SimulateSettings.srf,
-    mtf: Annotated[
-        float, typer.Option("--mtf", help="MTF at the LR Nyquist frequency (protocol mtf).")
-    ] = SimulateSettings.mtf_at_nyquist,
-    hsi_snr: Annotated[
-        float | None, typer.Option("--hsi-snr", help="Noise on the LR-HSI: SNR of each band, dB.")
-    ] = None,
-    msi_snr: Annotated[
-        float | None, typer.Option("--msi-snr", help="Noise on the HR-MSI: SNR of each band, dB.")
-    ] = None,
+    ratio: options.Ratio = SimulateSettings.ratio,
+    protocol: options.SensorProtocol = SimulateSettings.protocol,
+    srf: options.Srf = SimulateSettings.srf,
+    mtf: options.Mtf = SimulateSettings.mtf_at_nyquist,
+    hsi_snr: options.HsiSnr = None,
+    msi_snr: options.MsiSnr = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the noise.")] = SimulateSettings.seed,
-    shift: Annotated[
-        tuple[float, float],
-        typer.Option(
-            "--shift",
-            metavar="DX DY",
-            help="Misregistration, HR pixels: the LR-HSI shows what lies DX right and DY below of where it says.",
-        ),
-    ] = SimulateSettings.shift,
+    shift: options.Shift = SimulateSettings.shift,
     scene_format: Annotated[
         SceneFormat, typer.Option("--format", help="Of the three scenes.")
     ] = SimulateSettings.scene_format,

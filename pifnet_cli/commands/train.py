@@ -16,7 +16,6 @@ from pifnet_cli.settings import (
     HyperParameter,
     Log,
     Overwrite,
-    Protocol,
     Sampling,
     Schedule,
     SimulateSettings,
@@ -82,19 +81,13 @@ def train(
         list[str] | None,
         typer.Option("--network", metavar="NAME=VALUE", help="Argument of the network, as width=32; repeatable."),
     ] = None,
-    ratio: Annotated[int, typer.Option("--ratio", help="For reference scenes.")] = SimulateSettings.ratio,
-    protocol: Annotated[
-        Protocol, typer.Option("--protocol", help="For reference scenes, and the sensor model of real pairs.")
-    ] = SimulateSettings.protocol,
-    mtf: Annotated[float, typer.Option("--mtf", help="Likewise.")] = SimulateSettings.mtf_at_nyquist,
-    srf: Annotated[str, typer.Option("--srf", help="For reference scenes: a sensor, FILE.csv, or boxes:N.")] = (
-        SimulateSettings.srf
-    ),
-    hsi_snr: Annotated[float | None, typer.Option("--hsi-snr", help="For reference scenes, dB.")] = None,
-    msi_snr: Annotated[float | None, typer.Option("--msi-snr", help="For reference scenes, dB.")] = None,
-    shift: Annotated[
-        tuple[float, float], typer.Option("--shift", metavar="DX DY", help="For reference scenes, HR pixels.")
-    ] = SimulateSettings.shift,
+    ratio: options.Ratio = SimulateSettings.ratio,
+    protocol: options.SensorProtocol = SimulateSettings.protocol,
+    mtf: options.Mtf = SimulateSettings.mtf_at_nyquist,
+    srf: options.Srf = SimulateSettings.srf,
+    hsi_snr: options.HsiSnr = None,
+    msi_snr: options.MsiSnr = None,
+    shift: options.Shift = SimulateSettings.shift,
     seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = TrainSettings.seed,
     device: options.DeviceChoice = TrainSettings.device,
     precision: options.PrecisionChoice = TrainSettings.precision,
@@ -106,6 +99,8 @@ def train(
     quiet: options.Quiet = False,
 ) -> None:
     """Train PIF-Net on simulated pairs, on real pairs with a reference, or on reference scenes.
+
+    The sensor model applies to reference scenes; a simulated pair brings its own.
 
     Example: pifnet train pair -o model --minutes 10
     """
