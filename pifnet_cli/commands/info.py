@@ -48,7 +48,7 @@ def _scene_lines(record: dict[str, Any]) -> list[str]:
         "bad bands": _short(record["bad_bands"]) or "none declared",
         "band names": _short(record["band_names"]),
         "sample": (
-            f"{sample['valid_share']:.1%} valid, {sample['minimum']} to {sample['maximum']}, "
+            f"{sample['valid_share']:.1%} valid, {_shown(sample['minimum'])} to {_shown(sample['maximum'])}, "
             f"bands without a valid pixel: {_short(sample['empty_bands']) or 'none'}"
         ),
         **record["acquisition"],
@@ -87,3 +87,7 @@ def _short(value: object) -> str | None:
         more = f", ... ({len(value)} in all)" if len(value) > LONGEST_LIST else ""
         return ", ".join(f"{entry}" for entry in value[:LONGEST_LIST]) + more
     return f"{value}"
+
+
+def _shown(value: float | None) -> str:
+    return "nothing" if value is None else f"{value:.6g}"
