@@ -38,7 +38,7 @@ def choose_method(
             raise SettingsError(f"--method {method.value} uses no checkpoint; leave --checkpoint or --method out")
         header = read_header(checkpoint)
         require_fits(header, hsi_bands=lr_bands, msi_bands=hr_bands, ratio=ratio, name=str(checkpoint))
-        return Choice(Method.PIFNET, checkpoint, header, f"checkpoint {checkpoint}")
+        return Choice(Method.PIFNET, checkpoint, header, f"checkpoint {checkpoint}{_gain_words(header)}")
     if method is Method.REGRESSION:
         return Choice(method, None, None, "asked for")
     for candidate in sorted(BUNDLED.iterdir()) if BUNDLED.is_dir() else []:
@@ -47,7 +47,20 @@ def choose_method(
             require_fits(header, hsi_bands=lr_bands, msi_bands=hr_bands, ratio=ratio, name=candidate.name)
         except CheckpointError:
             continue
-        return Choice(Method.PIFNET, candidate, header, f"bundled checkpoint {candidate.name} fits the pair")
+        if (_gain_db(header) or 0.0) > 0:  # a correction is used only where it is known to help
+            reason = f"bundled checkpoint {candidate.stem} fits the pair{_gain_words(header)}"
+            return Choice(Method.PIFNET, candidate, header, reason)
     return Choice(
         Method.REGRESSION, None, None, "no checkpoint fits the pair; train one with: pifnet train, or give --checkpoint"
     )
+
+
+def _gain_db(header: Mapping[str, Any]) -> float | None:
+    """PSNR over the anchor on held-out area, as the training recorded it."""
+    gain = header.get("training", {}).get("gain_db")
+    return None if gain is None else float(gain)
+
+
+def _gain_words(header: Mapping[str, Any]) -> str:
+    gain = _gain_db(header)
+    return "" if gain is None else f" ({gain:+.2f} dB over regression on its held-out area)"

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from pifnet_cli.checkpoint import Checkpoint, Header, bands_record, save_checkpoint
+from pifnet_cli.errors import CheckpointError, SettingsError
+from pifnet_cli.inference import selection
+from pifnet_cli.inference.selection import choose_method
+from pifnet_cli.scene import Bands, WavelengthUnit
+from pifnet_cli.settings import Method
+
+HSI = Bands(3, wavelengths=(450.0, 550.0, 650.0), unit=WavelengthUnit.NANOMETERS)
+MSI = Bands(2, wavelengths=(500.0, 600.0), unit=WavelengthUnit.NANOMETERS)
+
+
+def _saved(path, gain, ratio=4.0):
+    header = Header("pifnet", "anchored", {}, bands_record(HSI), bands_record(MSI), ratio, None, 1.0, {"gain_db": gain})
+    save_checkpoint(path, Checkpoint(header, {"weight": np.zeros(2, dtype=np.float32)}))
+    return path
+
+
+def _choice(method=None, checkpoint=None, *, hsi=HSI, ratio=4.0):
+    return choose_method(method, checkpoint, lr_bands=hsi, hr_bands=MSI, ratio=ratio)
+
+
+@pytest.fixture
+def bundled(tmp_path, monkeypatch):
+    monkeypatch.setattr(selection, "BUNDLED", tmp_path)
+    return tmp_path
+
+
+def test_a_bundled_checkpoint_that_fits_and_helps_is_taken(bundled):
+    _saved(bundled / "good.safetensors", 0.5)
+    choice = _choice()
+    assert choice.method is Method.PIFNET
+    assert choice.checkpoint == bundled / "good.safetensors"
+    assert "+0.50 dB" in choice.reason
+
+
+@pytest.mark.parametrize("gain", [-0.1, 0.0, None])
+def test_a_bundled_checkpoint_that_does_not_help_is_left(bundled, gain):
+    _saved(bundled / "useless.safetensors", gain)
+    assert _choice().method is Method.REGRESSION
+
+
+def test_other_bands_or_another_ratio_are_left_to_regression(bundled):
+    _saved(bundled / "good.safetensors", 0.5)
+    others = Bands(3, wavelengths=(460.0, 560.0, 660.0), unit=WavelengthUnit.NANOMETERS)
+    assert _choice(hsi=others).method is Method.REGRESSION
+    assert _choice(ratio=3.0).method is Method.REGRESSION
+    assert "no checkpoint fits" in _choice(ratio=3.0).reason
+
+
+def test_what_was_asked_for_is_done(bundled, tmp_path):
+    _saved(bundled / "good.safetensors", 0.5)
+    worse = _saved(tmp_path / "mine", -0.3)
+    assert _choice(Method.REGRESSION).method is Method.REGRESSION
+    assert _choice(checkpoint=worse).checkpoint == worse
+    assert "-0.30 dB" in _choice(checkpoint=worse).reason
+
+
+def test_a_given_checkpoint_must_fit(tmp_path):
+    with pytest.raises(CheckpointError, match=r"ratio 4.* 3"):
+        _choice(checkpoint=_saved(tmp_path / "mine", 0.5), ratio=3.0)
+
+
+def test_a_checkpoint_without_use_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="uses no checkpoint"):
+        _choice(Method.REGRESSION, _saved(tmp_path / "mine", 0.5))
