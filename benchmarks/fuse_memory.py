@@ -1,6 +1,6 @@
 """Peak memory of `pifnet fuse` against the size of the scene: it must not grow.
 
-python benchmarks/fuse_memory.py [--method regression|pifnet --checkpoint MODEL]
+python benchmarks/fuse_memory.py [--checkpoint MODEL]
 
 Generates pairs of 64 + 4 bands on disk, x4, fuses each in a process of its own, and prints the peak resident set and
 its ratio to that of the smallest scene. Needs about 3 GB of disk.
@@ -25,34 +25,32 @@ CORNER = Affine(10, 0, 365000, 0, -10, 5807000)
 
 MEASURE = """
 import json, resource, sys, time
-from pathlib import Path
-from pifnet_cli.settings import FuseSettings, Method, Overwrite
-from pifnet_cli.workflows.fuse import fuse_scene
-lr, hr, out, method, checkpoint = sys.argv[1:]
-settings = FuseSettings(method=Method(method), overwrite=Overwrite.REPLACE)
+from pifnet_cli.app import main
 start = time.perf_counter()
-fuse_scene(Path(lr), Path(hr), Path(out), settings, checkpoint=Path(checkpoint) if checkpoint else None)
+try:
+    main()
+except SystemExit as end:
+    if end.code:
+        raise
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"peak_mib": peak, "seconds": time.perf_counter() - start}))
+sys.stderr.write(json.dumps({"peak_mib": peak, "seconds": time.perf_counter() - start}))
 """
 
 
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--method", default="regression")
-    parser.add_argument("--checkpoint", default="")
-    words = parser.parse_args()
+    parser.add_argument("--checkpoint", help="a network for 64 + 4 bands; the regression anchor without one")
+    checkpoint = parser.parse_args().checkpoint
+    how = ["--checkpoint", checkpoint] if checkpoint else ["--method", "regression"]
     first = None
     for height, width in SIZES:
         with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
             folder = Path(name)
             lr, hr = _write_pair(folder, height, width)
-            run = subprocess.run(
-                [sys.executable, "-c", MEASURE, lr, hr, folder / "out.tif", words.method, words.checkpoint],
-                check=True, capture_output=True, text=True,
-            )  # fmt: skip
-            result = json.loads(run.stdout)
+            words = ["fuse", lr, hr, "-o", folder / "out.tif", "-q", *how]
+            run = subprocess.run([sys.executable, "-c", MEASURE, *words], check=True, capture_output=True, text=True)
+            result = json.loads(run.stderr)
         first = first or result["peak_mib"]
         pixels = height * width * BANDS / result["seconds"] / 1e6
         print(

@@ -1,8 +1,10 @@
 """The Typer program: its commands, `--version`, one error boundary."""
 
+import ctypes
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import Annotated
 
@@ -18,6 +20,7 @@ from pifnet_cli.errors import PifnetError
 
 INTERRUPTED = 130
 TERMINATED = 143
+ARENA_MAX = -8  # mallopt's name for it, malloc.h
 
 app = typer.Typer(
     name="pifnet",
@@ -49,11 +52,19 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(TERMINATED)  # unwinds the stack, so partial outputs are removed
 
 
+def _settle_process() -> None:
+    """What holds for the whole process and must be said before torch loads; figures in docs/decisions.md."""
+    # Threads that spin for long while they wait are ruinous on a busy machine.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    # One heap for all threads of glibc's allocator: with a heap each, memory creeps up with the number of tiles.
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(ARENA_MAX, 1)
+
+
 def main() -> None:
     """Run `pifnet`; a `PifnetError` becomes one line on stderr and its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
-    # Before torch loads: threads that spin for long while they wait are ruinous on a busy machine (docs/decisions.md).
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    _settle_process()
     try:
         app()
     except PifnetError as error:
