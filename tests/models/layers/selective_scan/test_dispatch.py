@@ -1,9 +1,9 @@
 import pytest
 import torch
-from scans import as_double, output_and_gradients, relative_errors, scan_tensors
 
 from models.layers.selective_scan.dispatch import ScanBackend, default_backend, directional_scan, selective_scan
 from models.layers.selective_scan.reference import reference_scan
+from scans import as_double, output_and_gradients, relative_errors, scan_tensors
 
 # Few channels where the sequence is long: the reference's derivatives cost the square of the length.
 SHAPES = [(2, 3, 1, 5, 3), (1, 2, 7, 16, 4), (2, 4, 33, 40, 8), (1, 2, 1024, 4, 3), (1, 1, 7225, 2, 2)]

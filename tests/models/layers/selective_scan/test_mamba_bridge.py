@@ -3,11 +3,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from scans import as_double, output_and_gradients, relative_errors, scan_tensors
 
 from models.layers.selective_scan import mamba_bridge
 from models.layers.selective_scan.dispatch import ScanBackend, default_backend, selective_scan
 from models.layers.selective_scan.reference import reference_scan
+from scans import as_double, output_and_gradients, relative_errors, scan_tensors
 
 
 def _definition(u, delta, a, b, c, d):

@@ -3,9 +3,9 @@ from importlib.util import find_spec
 
 import pytest
 import torch
-from scans import as_double, output_and_gradients, relative_errors, scan_tensors
 
 from models.layers.selective_scan.reference import reference_scan
+from scans import as_double, output_and_gradients, relative_errors, scan_tensors
 
 # The interpreter takes milliseconds for each number: few of them.
 SHAPES = [(2, 3, 1, 5, 3), (1, 2, 7, 16, 4), (1, 2, 70, 5, 3), (1, 1, 1024, 1, 2), (1, 1, 7225, 1, 1)]
