@@ -225,7 +225,8 @@ def _load_tensors(path: Path, expected_format: str) -> tuple[Record, dict[str, N
     try:
         with safetensors.safe_open(path, framework="np") as stored:
             arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dictionary
-    except Exception as error:  # safetensors and NumPy raise many types on a damaged table of tensors
+    except (safetensors.SafetensorError, OSError, TypeError, AttributeError) as error:
+        # The last two are number types that NumPy lacks.
         raise _damaged(path, str(error)) from error
     if _tensor_digest(arrays) != record["sha256"]["tensors"]:
         raise _damaged(path, "its tensors do not match their SHA-256")
@@ -239,7 +240,7 @@ def _metadata(path: Path) -> str:
             metadata = stored.metadata() or {}
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except Exception as error:  # SafetensorError, and what a damaged header makes the library raise
+    except safetensors.SafetensorError as error:
         raise _damaged(path, f"not a safetensors file: {error}") from error
     if METADATA_KEY not in metadata:
         raise CheckpointError(f"{path}: a safetensors file, but not one of pifnet; train one with: pifnet train")

@@ -2,6 +2,7 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,20 @@ def test_a_flipped_bit_is_refused(tmp_path, position):
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(tmp_path / "model")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("stored", "claimed"), [("F16", "BF16"), ("U8", "F8_E4M3"), ("U8", "F4")])
+def test_numbers_that_numpy_lacks_are_refused(tmp_path, stored, claimed):
+    array = np.ones(4, dtype={"F16": np.float16, "U8": np.uint8}[stored])
+    path = tmp_path / "odd.safetensors"
+    save_checkpoint(path, replace(checkpoint(), weights={"odd": array}))
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    table = content[8 : 8 + length].replace(f'"{stored}"'.encode(), f'"{claimed}"'.encode())
+    path.write_bytes(len(table).to_bytes(8, "little") + table + content[8 + length :])
+
+    with pytest.raises(CheckpointError, match="is damaged"):
+        load_checkpoint(path)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.99])
