@@ -1,5 +1,6 @@
 """A folder of outputs that belong together: they appear complete or not at all."""
 
+import atexit
 import os
 import shutil
 from collections.abc import Sequence
@@ -47,6 +48,7 @@ class OutputFolder:
 
     def __enter__(self) -> Self:
         """Create the hidden folder."""
+        atexit.register(self._discard)  # a signal may come before the block is entered, or while it is left
         try:
             self._partial.mkdir()
         except OSError as error:
@@ -65,7 +67,8 @@ class OutputFolder:
         except OSError as failure:
             raise SceneWriteError(f"{self._folder}: cannot be completed ({failure.strerror}); try again") from failure
         finally:
-            shutil.rmtree(self._partial, ignore_errors=True)
+            self._discard()
+            atexit.unregister(self._discard)
 
     def path_of(self, name: str) -> Path:
         """Where to write the file that will have this name."""
@@ -89,6 +92,9 @@ class OutputFolder:
                 os.fsync(file.fileno())
         except OSError as error:
             raise SceneWriteError(f"{self._folder / self._record}: cannot be written ({error.strerror})") from error
+
+    def _discard(self) -> None:
+        shutil.rmtree(self._partial, ignore_errors=True)
 
     def _publish(self) -> None:
         if not self._folder.is_dir():

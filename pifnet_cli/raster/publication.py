@@ -1,5 +1,6 @@
 """Outputs that appear complete or not at all: partial names, clashes with inputs, disk space, publishing."""
 
+import atexit
 import os
 import secrets
 import shutil
@@ -11,13 +12,21 @@ from pifnet_cli.errors import SceneReadError, SceneWriteError
 from pifnet_cli.raster.formats import GEOTIFF_SUFFIXES, SceneFiles, data_files_of, find_scene
 from pifnet_cli.settings import Overwrite
 
+_PENDING: set[tuple[int, Path]] = set()  # (process, path): partial files that may exist
+
 
 def partial_files(files: SceneFiles) -> SceneFiles:
-    """Names beside the output's that no other run uses, and that pair like the output's."""
+    """Names beside the output's that no other run uses, and that pair like the output's.
+
+    Whatever still bears them when the process ends is removed then: a signal may come where no `with` block is entered
+    yet, or has been left already.
+    """
     data = files.data
     partial = data.with_name(f".{data.stem}.{os.getpid()}.{secrets.token_hex(4)}.partial{data.suffix}")
     header = None if files.header is None else partial.with_suffix(".hdr")
-    return SceneFiles(files.scene_format, partial, header)
+    named = SceneFiles(files.scene_format, partial, header)
+    _PENDING.update((os.getpid(), path.absolute()) for path in named.all)
+    return named
 
 
 def require_free_name(files: SceneFiles, *, inputs: Sequence[Path], overwrite: Overwrite) -> None:
@@ -98,6 +107,12 @@ def discard(partials: Iterable[Path]) -> None:
         for leftover in (path, path.with_name(f"{path.name}.aux.xml")):
             with suppress(OSError):
                 leftover.unlink(missing_ok=True)
+        _PENDING.discard((os.getpid(), path.absolute()))
+
+
+@atexit.register
+def _discard_pending() -> None:
+    discard([path for process, path in tuple(_PENDING) if process == os.getpid()])
 
 
 def _require_only_data(files: SceneFiles) -> None:

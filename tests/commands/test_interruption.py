@@ -45,3 +45,36 @@ def test_a_stopped_run_leaves_nothing(large_pair, tmp_path, number, code):
     assert run.returncode == code
     assert "Traceback" not in error
     assert _names(tmp_path) == before
+
+
+BEFORE_THE_BLOCK = """
+import os, signal, sys
+from pathlib import Path
+from pifnet_cli import app
+from pifnet_cli.raster.reader import open_scene
+from pifnet_cli.raster.writer import WriteOptions, create_scene
+from pifnet_cli.settings import Overwrite
+from dataclasses import replace
+
+def command():
+    with open_scene(Path(sys.argv[1])) as reader:
+        writer = create_scene(replace(reader.scene, path=Path(sys.argv[2])), WriteOptions(overwrite=Overwrite.REFUSE))
+    print(*os.listdir(Path(sys.argv[2]).parent))
+    os.kill(os.getpid(), getattr(signal, sys.argv[3]))
+    sum(range(10**8))  # the signal comes somewhere in here, where no block will ever be entered
+
+app.app = command
+app.main()
+"""
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.img"])
+@pytest.mark.parametrize(("number", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_a_run_stopped_between_creating_and_filling_leaves_nothing(tmp_path, name, number, code):
+    pixels = np.ones((2, 8, 8), dtype="float32")
+    scene = write_scene(tmp_path / "in.tif", pixels, transform=HR)
+    words = [sys.executable, "-c", BEFORE_THE_BLOCK, scene, tmp_path / name, number]
+    run = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert run.returncode == code, run.stderr
+    assert ".partial" in run.stdout
+    assert _names(tmp_path) == {"in.tif"}
