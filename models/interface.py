@@ -2,10 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
+
+    from models.sampling import SamplingOperator
+
+    Floats = NDArray[np.float32]
 
 HyperParameter = int | float | str | None
 
@@ -35,12 +42,50 @@ class SizeRule:
         return max(self.minimum, -(-side // self.multiple_of) * self.multiple_of)
 
 
-class FusionNetwork(Protocol):
-    """A trained method: a `torch.nn.Module` built from plain keyword numbers."""
+class OutputStart(StrEnum):
+    """How a network's last layers start: as published, or at zero, so that untrained it answers what it starts from."""
 
-    size_rule: ClassVar[SizeRule]
+    PUBLISHED = "published"
+    ZERO = "zero"
+
+
+class FusionNetwork(Protocol):
+    """A trained method: a `torch.nn.Module` built from plain keyword numbers.
+
+    Attributes:
+        needs_lr_hsi: Whether it takes the LR-HSI itself beside the upsampled one.
+        hyper_parameters: Arguments of its constructor.
+        dead_parameters: Parameters of the published network, by their place in it, that can never receive a gradient
+            and are not built here.
+    """
+
+    needs_lr_hsi: ClassVar[bool]
+    dead_parameters: Mapping[str, int]
     hyper_parameters: Mapping[str, HyperParameter]
 
-    def __call__(self, hsi: "Tensor", msi: "Tensor") -> "Tensor":
-        """(B, Ch, H, W) on the fine grid and (B, Cm, H, W) -> (B, Cout, H, W)."""
+    @property
+    def size_rule(self) -> SizeRule:
+        """Sides of the fine grid that it accepts."""
+        ...
+
+    def __call__(self, upsampled: "Tensor", hr_msi: "Tensor", lr_hsi: "Tensor | None" = None) -> "Tensor":
+        """(B, C, H, W) on the fine grid, (B, M, H, W), and (B, C, h, w) where asked for -> (B, C, H, W)."""
+        ...
+
+
+class PointwiseFusion(Protocol):
+    """A training-free method whose pixels depend on the same pixel of its input planes."""
+
+    def apply(self, upsampled: "Floats", hr_msi: "Floats", msi_smooth: "Floats") -> "Floats":
+        """(C, H, W), (M, H, W) and up(down(Y)) (M, H, W) -> (C, H, W); NaN where an input is."""
+        ...
+
+
+class BlockFusion(Protocol):
+    """A training-free method that solves for a block as a whole. `halo` is the LR pixels it wants round a block."""
+
+    halo: int
+
+    def fuse_block(self, lr_hsi: "Floats", hr_msi: "Floats", operator: "SamplingOperator") -> "Floats":
+        """(C, h, w) and (M, H, W), all finite -> (C, H, W)."""
         ...

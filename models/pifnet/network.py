@@ -1,12 +1,14 @@
 """PIF-Net: prior-informed, invertible fusion of an upsampled LR-HSI with an HR-MSI."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from models.interface import HyperParameter, SizeRule
+from models.interface import HyperParameter, OutputStart, SizeRule
 from models.layers.convolution import start_at_zero, two_convolutions
 from models.layers.wavelet import HaarBands, haar_forward, haar_inverse
 from models.pifnet.adapter import GuidedAdapter
@@ -26,13 +28,6 @@ class Adapter(StrEnum):
 
     FAM_LORA = "fam-lora"
     NONE = "none"
-
-
-class OutputStart(StrEnum):
-    """What an untrained network returns."""
-
-    RANDOM = "random"
-    ZERO = "zero"
 
 
 class PIFNetOutput(NamedTuple):
@@ -75,6 +70,8 @@ class PIFNet(nn.Module):
         pooling_window: Side in pixels, odd, of the mean in channel attention; the whole image where None.
     """
 
+    needs_lr_hsi: ClassVar[bool] = False
+    dead_parameters: ClassVar[Mapping[str, int]] = MappingProxyType({})
     size_rule: ClassVar[SizeRule] = SizeRule(multiple_of=2, minimum=2)
 
     def __init__(
@@ -93,7 +90,7 @@ class PIFNet(nn.Module):
         prior_strength: float = 1.0,
         coupling: Coupling = Coupling.MAMBA,
         adapter: Adapter = Adapter.FAM_LORA,
-        output_start: OutputStart = OutputStart.RANDOM,
+        output_start: OutputStart = OutputStart.PUBLISHED,
         pooling_window: int | None = None,
     ) -> None:
         super().__init__()
