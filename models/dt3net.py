@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from models.interface import HyperParameter, OutputStart, SizeRule
+from models.interface import HyperParameter, OutputStart, SizeRule, require_sizes
 
 STAGES = 3
 HEAD_WIDTH, FEATURE_WIDTH = 64, 128  # of the prior's input, and of the features one call hands to the next
@@ -100,7 +100,9 @@ class DT3Net(nn.Module):
         Raises:
             ValueError: H or W breaks the size rule, or the LR-HSI is not on the grid of the blocks.
         """
-        self._require_sizes(hr_msi, lr_hsi)
+        require_sizes(
+            "3DT-Net", self.size_rule, tuple(hr_msi.shape[2:]), coarse=tuple(lr_hsi.shape[2:]), ratio=self.ratio
+        )
         # Channels last is what the convolutions are fastest in, and what tokens are a view of.
         image, hr_msi, lr_hsi = (x.contiguous(memory_format=torch.channels_last) for x in (upsampled, hr_msi, lr_hsi))
         features: list[Tensor] = []
@@ -131,15 +133,6 @@ class DT3Net(nn.Module):
         self.prior.volume.start_at_zero()
         for delta in (self.detail_delta, self.image_delta):
             nn.init.zeros_(delta)
-
-    def _require_sizes(self, hr_msi: Tensor, lr_hsi: Tensor) -> None:
-        height, width = hr_msi.shape[2:]
-        if not self.size_rule.accepts(height, width):
-            multiple = self.size_rule.multiple_of
-            raise ValueError(f"3DT-Net takes sides that are a multiple of {multiple}, not {height} x {width}")
-        if lr_hsi.shape[2:] != (height // self.ratio, width // self.ratio):
-            coarse = " x ".join(map(str, lr_hsi.shape[2:]))
-            raise ValueError(f"3DT-Net takes {height} x {width} with ratio {self.ratio}; the LR-HSI is {coarse}")
 
 
 class Prior(nn.Module):

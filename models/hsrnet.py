@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.interface import HyperParameter, OutputStart, SizeRule
+from models.interface import HyperParameter, OutputStart, SizeRule, require_sizes
 from models.layers.convolution import start_at_zero
 
 SLOPE = 0.2  # of every leaky ReLU
@@ -86,7 +86,9 @@ class HSRNet(nn.Module):
         Raises:
             ValueError: H or W breaks the size rule, or the LR-HSI is not on the grid of the blocks.
         """
-        self._require_sizes(hr_msi, lr_hsi)
+        require_sizes(
+            "HSRnet", self.size_rule, tuple(hr_msi.shape[2:]), coarse=tuple(lr_hsi.shape[2:]), ratio=self.ratio
+        )
         # Channels last is the layout that the convolutions are fastest in.
         hr_msi = hr_msi.contiguous(memory_format=torch.channels_last)
         gathered = self.gather_bands(lr_hsi.mean(dim=(2, 3), keepdim=True))  # (B, 1, 1, 1)
@@ -101,14 +103,6 @@ class HSRNet(nn.Module):
         coarse = F.leaky_relu(self.coarse_fusion(coarse), SLOPE)  # (B, C ratio^2, h, w)
         fine = torch.cat((hr_msi, F.pixel_shuffle(coarse, self.ratio)), dim=1)  # (B, M + C, H, W)
         return F.leaky_relu(self.fine_fusion(fine), SLOPE)
-
-    def _require_sizes(self, hr_msi: Tensor, lr_hsi: Tensor) -> None:
-        height, width = hr_msi.shape[2:]
-        if not self.size_rule.accepts(height, width):
-            raise ValueError(f"HSRnet takes sides that are a multiple of {self.ratio}, not {height} x {width}")
-        if lr_hsi.shape[2:] != (height // self.ratio, width // self.ratio):
-            coarse = " x ".join(map(str, lr_hsi.shape[2:]))
-            raise ValueError(f"HSRnet takes {height} x {width} with ratio {self.ratio}; the LR-HSI is {coarse}")
 
     def _start_as_published(self) -> None:
         """Cut normal weights of variance 2 / fan-in, uncut unit normal ones for the weights of bands, zero biases."""

@@ -42,6 +42,20 @@ class SizeRule:
         return max(self.minimum, -(-side // self.multiple_of) * self.multiple_of)
 
 
+def require_sizes(name: str, rule: SizeRule, fine: tuple[int, ...], *, coarse: tuple[int, ...], ratio: int) -> None:
+    """Check the sides of an HR-MSI, `fine`, and of the LR-HSI that its blocks are, `coarse`; both (height, width).
+
+    Raises:
+        ValueError: They do not suit the network of that name.
+    """
+    height, width = fine
+    if not rule.accepts(height, width):
+        raise ValueError(f"{name} takes sides that are a multiple of {rule.multiple_of}, not {height} x {width}")
+    if coarse != (height // ratio, width // ratio):
+        seen = " x ".join(map(str, coarse))
+        raise ValueError(f"{name} takes {height} x {width} with ratio {ratio}; the LR-HSI is {seen}")
+
+
 class OutputStart(StrEnum):
     """How a network's last layers start: as published, or at zero, so that untrained it answers what it starts from."""
 

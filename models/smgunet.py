@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.interface import HyperParameter, OutputStart, SizeRule
+from models.interface import HyperParameter, OutputStart, SizeRule, require_sizes
 from models.layers.convolution import start_at_zero
 
 ITERATIONS = 2
@@ -85,7 +85,9 @@ class SMGUNet(nn.Module):
         Raises:
             ValueError: H or W breaks the size rule, or the LR-HSI is not on the grid of the blocks.
         """
-        self._require_sizes(hr_msi, lr_hsi)
+        require_sizes(
+            "SMGU-Net", self.size_rule, tuple(hr_msi.shape[2:]), coarse=tuple(lr_hsi.shape[2:]), ratio=self.ratio
+        )
         # Channels last is the layout that the convolutions are fastest in.
         image, hr_msi, lr_hsi = (x.contiguous(memory_format=torch.channels_last) for x in (upsampled, hr_msi, lr_hsi))
         to_space, to_spectra = self._targets(lr_hsi, hr_msi)
@@ -117,15 +119,6 @@ class SMGUNet(nn.Module):
             start_at_zero(layer)
         for step in (self.space_step, self.spectra_step):
             nn.init.constant_(step, 2 / 3)
-
-    def _require_sizes(self, hr_msi: Tensor, lr_hsi: Tensor) -> None:
-        height, width = hr_msi.shape[2:]
-        if not self.size_rule.accepts(height, width):
-            multiple = self.size_rule.multiple_of
-            raise ValueError(f"SMGU-Net takes sides that are a multiple of {multiple}, not {height} x {width}")
-        if lr_hsi.shape[2:] != (height // self.ratio, width // self.ratio):
-            coarse = " x ".join(map(str, lr_hsi.shape[2:]))
-            raise ValueError(f"SMGU-Net takes {height} x {width} with ratio {self.ratio}; the LR-HSI is {coarse}")
 
 
 class SpectralUpsampling(nn.Module):

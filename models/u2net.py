@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.interface import HyperParameter, OutputStart, SizeRule
+from models.interface import HyperParameter, OutputStart, SizeRule, require_sizes
 from models.layers.convolution import start_at_zero
 
 HEAD_WIDTH = 16  # features of one attention head
@@ -102,7 +102,9 @@ class U2Net(nn.Module):
         Raises:
             ValueError: H or W breaks the size rule, or the LR-HSI is not on the grid of the blocks.
         """
-        self._require_sizes(hr_msi, lr_hsi)
+        require_sizes(
+            "U2Net", self.size_rule, tuple(hr_msi.shape[2:]), coarse=tuple(lr_hsi.shape[2:]), ratio=self.ratio
+        )
         rows, columns = (plan_windows(side, tile=self.tile, margin=self.margin) for side in hr_msi.shape[2:])
         strips = [
             torch.cat([self._window(upsampled, hr_msi, lr_hsi, at=(row, column)) for column in columns], dim=3)
@@ -128,15 +130,6 @@ class U2Net(nn.Module):
         spatial = F.leaky_relu(self.spatial_head(hr_msi))
         skip = learned if self.skip is Skip.LEARNED else upsampled
         return self.tail(self.streams(spectral, spatial)) + skip
-
-    def _require_sizes(self, hr_msi: Tensor, lr_hsi: Tensor) -> None:
-        height, width = hr_msi.shape[2:]
-        if not self.size_rule.accepts(height, width):
-            multiple = self.size_rule.multiple_of
-            raise ValueError(f"U2Net takes sides that are a multiple of {multiple}, not {height} x {width}")
-        if lr_hsi.shape[2:] != (height // self.ratio, width // self.ratio):
-            coarse = " x ".join(map(str, lr_hsi.shape[2:]))
-            raise ValueError(f"U2Net takes {height} x {width} with ratio {self.ratio}; the LR-HSI is {coarse}")
 
 
 class Window(NamedTuple):

@@ -122,6 +122,7 @@ def features(
     phase: Floats,
     regression: Regression,
     basis: ResidualBasis,
+    anchor: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """What the network sees at each pixel.
 
@@ -132,9 +133,11 @@ def features(
         phase: (4, H, W), sine and cosine of the LR coordinate, rows then columns.
         regression: The scene's anchor.
         basis: The checkpoint's components.
+        anchor: (C, H, W), an estimate of the image that says more about the residual than interpolation; None where the
+            regression is the anchor, and joint bilateral upsampling makes one.
 
     Returns:
-        hsi_features (2 K, H, W): the residual's components, and how the guided estimate differs from them;
+        hsi_features (2 K, H, W): the residual's components, and how the better estimate differs from them;
         msi_features (2 M + 4, H, W): whitened HR-MSI, whitened detail of the HR-MSI, phase. Zero where an input is
         invalid (NaN).
     """
@@ -144,7 +147,11 @@ def features(
     is_valid = np.isfinite(residual).all(0) & np.isfinite(msi_features).all(0)  # (H, W)
     residual[:, ~is_valid] = 0.0
     msi_features[:, ~is_valid] = 0.0
-    guided = guided_estimate(residual, guide=guide, smooth=smooth, is_valid=is_valid, step=basis.step)
+    if anchor is None:
+        guided = guided_estimate(residual, guide=guide, smooth=smooth, is_valid=is_valid, step=basis.step)
+    else:
+        guided = _residual_components(anchor, hr_msi, regression=regression, basis=basis)
+        guided[:, ~is_valid] = 0.0
     return np.concatenate([residual, guided - residual]), msi_features
 
 
@@ -205,17 +212,15 @@ def target_coefficients(reference: Floats, anchor: Floats, *, regression: Regres
     return coefficients.reshape(-1, *anchor.shape[1:])
 
 
-def _residual_components(
-    upsampled: Floats, msi_smooth: Floats, *, regression: Regression, basis: ResidualBasis
-) -> Floats:
-    """(K, H, W) of up(X) - W up(down(Y)) - b; the regression is projected first, C bands are never held twice."""
+def _residual_components(image: Floats, msi: Floats, *, regression: Regression, basis: ResidualBasis) -> Floats:
+    """(K, H, W) of an image less W times an MSI, less b; the regression is projected first, bands are held once."""
     used = np.any(basis.directions != 0, axis=1)
     analysis = analysis_matrix(regression, basis)[:, used]  # (K, C)
-    pixels = upsampled.reshape(len(upsampled), -1)
+    pixels = image.reshape(len(image), -1)
     components: Floats = analysis @ (pixels if used.all() else pixels[used])
-    components -= (analysis @ regression.weights[used].astype(np.float32)) @ msi_smooth.reshape(len(msi_smooth), -1)
+    components -= (analysis @ regression.weights[used].astype(np.float32)) @ msi.reshape(len(msi), -1)
     components -= (analysis @ regression.intercept[used].astype(np.float32))[:, None]
-    return components.reshape(-1, *upsampled.shape[1:])
+    return components.reshape(-1, *image.shape[1:])
 
 
 def _whitened(msi: Floats, regression: Regression) -> Floats:

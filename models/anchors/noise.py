@@ -1,0 +1,77 @@
+"""What the moments of a scene pair say of the noise in its LR-HSI: how much in each band, and whose it is.
+
+Everything follows from the streamed `Regression`: the covariance of the LR-HSI is that of what the LR-MSI explains plus
+that of the residual.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.anchors.regression import Regression
+
+Array64 = NDArray[np.float64]
+
+REACH = 5  # live bands on either side that a band is regressed on
+FEWEST_NEIGHBOURS = 3  # with fewer, a band's own signal would pass for noise
+PIXELS_PER_BAND = 1.5  # with fewer, a regression of the LR-MSI on all bands says nothing of its residual
+EIGENVALUE_CUTOFF = 1e-12  # of the largest
+SENSOR_SHARE = 0.01  # unpredictable noise over all noise from which on it counts as the sensor's
+
+
+def hsi_covariance(regression: Regression) -> Array64:
+    """(C, C) covariance of the LR-HSI over the scene; zero for bands without a valid pixel."""
+    weights = regression.weights
+    return np.asarray(regression.residual_covariance + weights @ regression.msi_covariance @ weights.T)
+
+
+def noise_std(regression: Regression) -> Array64:
+    """Standard deviation of each band of the LR-HSI about its regression on its neighbours, (C,).
+
+    Spectra are smooth, noise is not (Roger and Arnold, "Reliably estimating the noise in AVIRIS hyperspectral images",
+    Int. J. Remote Sensing 17, 1996, regress on two neighbours). Zero for bands without a valid pixel, and where a band
+    has too few neighbours to tell.
+    """
+    covariance, std = hsi_covariance(regression), np.zeros(len(regression.residual_covariance))
+    live = np.flatnonzero(np.diag(regression.residual_covariance) > 0)
+    for position, band in enumerate(live):
+        near = np.delete(live[max(position - REACH, 0) : position + REACH + 1], min(position, REACH))
+        if len(near) >= FEWEST_NEIGHBOURS:
+            rest = _unexplained(covariance[band, band], covariance[np.ix_(near, near)], covariance[near, band])[0]
+            degrees = max(regression.pixels - len(near) - 1, 1)
+            std[band] = np.sqrt(rest * regression.pixels / degrees)
+    return std
+
+
+def faithfulness(regression: Regression, std: Array64) -> float:
+    """How far the LR-HSI's noise belongs to the scene and not to the measurement, from 0 to 1.
+
+    The HR-MSI sees the same ground. Had the LR-HSI noise of its own, no combination of its bands could predict a band
+    of the LR-MSI any better than the noise in that combination allows. Where one does, what looks like noise is in both
+    images: the pair was simulated from one scene, without noise, and the LR-HSI is to be reproduced to the letter.
+    Between real sensors, and where pixels are too few to tell, the answer is 0.
+
+    Args:
+        regression: Of the pair.
+        std: (C,), from `noise_std`.
+    """
+    live = np.flatnonzero((np.diag(regression.residual_covariance) > 0) & (std > 0))
+    degrees = regression.pixels - len(live) - 1
+    if not live.size or regression.pixels < PIXELS_PER_BAND * len(live):
+        return 0.0
+    covariance = hsi_covariance(regression)[np.ix_(live, live)]
+    shares = []
+    for variance, cross in zip(np.diag(regression.msi_covariance), regression.msi_covariance, strict=True):
+        rest, combination = _unexplained(variance, covariance, regression.weights[live] @ cross)
+        noise = float(np.square(combination * std[live]).sum())
+        shares.append(rest * regression.pixels / degrees / noise if noise > 0 else 1.0)
+    return float(np.clip(1 - min(shares) / SENSOR_SHARE, 0, 1))
+
+
+def _unexplained(variance: float, covariance: Array64, cross: Array64) -> tuple[float, Array64]:
+    """Variance that a regression on variables of `covariance` (n, n) leaves, and its coefficients (n,)."""
+    scale = np.sqrt(np.maximum(np.diag(covariance), np.finfo(np.float64).tiny))
+    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    kept = values > EIGENVALUE_CUTOFF * max(values[-1], 0.0)
+    along = vectors.T[kept] @ (cross / scale)
+    coefficients = vectors[:, kept] @ (along / values[kept]) / scale
+    return max(float(variance - (along**2 / values[kept]).sum()), 0.0), coefficients
