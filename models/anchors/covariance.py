@@ -26,7 +26,7 @@ RANGES = (6.0, 200.0, 60.0, 16.0)  # l_j, HR pixels
 SHARPNESSES = (0.0175, 0.35, 0.7, 0.245)  # w_j, per unit of whitened HR-MSI
 LINEAR_TERMS = ((0.08, 120.0), (0.08, 20.0))  # b_i and m_i, HR pixels
 BLUR_WEIGHT = 0.3  # of the blurred guide in |f_p - f_q|^2
-FEATURE_LIMIT = 100.0  # standard deviations of the LR-MSI; float32 squares stay exact enough below
+FEATURE_LIMIT = 1e4  # standard deviations of the LR-MSI: beyond any sunlit roof, and the kernel cannot overflow
 DISTANCE_FLOOR = 1e-3  # squared HR pixels, added to every squared distance
 ALIGNMENT = 64  # bytes: loads of the kernel would otherwise touch two cache lines each
 NUMBERS = np.array([1, -2, *(sharpness**2 / 2 for sharpness in SHARPNESSES)], dtype=np.float32)

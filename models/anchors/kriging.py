@@ -7,7 +7,7 @@ and from Gaussian-process fusion of aerial images (Reid et al., "Bayesian Fusion
 covariance follows the fine image. Here it depends on both (models/anchors/covariance.py).
 
 Noise needs no setting: bands are whitened by what their neighbours do not predict; how much of each component is noise
-follows from the scene's moments, and is lowered on each tile where the samples' marginal likelihood says so.
+follows from the scene's moments, and is corrected on each tile by the samples' marginal likelihood.
 """
 
 from dataclasses import dataclass
@@ -69,17 +69,19 @@ class GuidedKriging:
         analysis: (K, C), residual spectrum in pixel units -> component scores.
         synthesis: (C, K), component scores -> residual spectrum.
         noise_to_signal: (K,), of the component scores over the scene.
+        is_upper_bound: Whether tiles may lower `noise_to_signal` only.
         faithfulness: Share of what the components leave of the LR-HSI that is added back, 0 to 1.
         range_scale: What the covariance's ranges are multiplied with.
         core: Side of the tiles' cores that suits the ratio, in HR pixels.
         halo: LR pixels that a core wants on every side.
-        adapts: Whether each tile may lower `noise_to_signal` by its own samples' marginal likelihood.
+        adapts: Whether each tile corrects `noise_to_signal` by its own samples' marginal likelihood.
     """
 
     regression: Regression
     analysis: Array64
     synthesis: Array64
     noise_to_signal: Array64
+    is_upper_bound: bool
     faithfulness: float
     range_scale: float
     core: int
@@ -97,7 +99,7 @@ class GuidedKriging:
             ratio: GSD of LR-HSI / GSD of HR-MSI.
             noise: (C,) standard deviations in pixel units where they are known, zeros for none; else they are
                 estimated.
-            adapts: Whether tiles may lower the components' noise.
+            adapts: Whether tiles correct the components' noise.
         """
         std = noise_std(regression) if noise is None else np.asarray(noise, dtype=np.float64)
         scale, noise_variance = _band_scale(regression, std)
@@ -110,6 +112,8 @@ class GuidedKriging:
             analysis=directions.T / scale,
             synthesis=directions * scale[:, None],
             noise_to_signal=relative + DAMPING_FLOOR,
+            # Of fewer pixels than bands, the largest sample variances are far above the true ones.
+            is_upper_bound=bool(regression.pixels >= np.count_nonzero(np.diag(regression.residual_covariance))),
             faithfulness=faithfulness(regression, std) if noise is None else 0.0,
             range_scale=max(ratio / RATIO_OF_RANGES, 1.0),
             core=_core(ratio),
@@ -190,10 +194,10 @@ class GuidedKriging:
         return (whitening @ centred).reshape(hr_msi.shape)
 
     def _damping(self, values: Array64, along: Array64) -> Array64:
-        """rho_k, (K,): the samples' mean covariance times `noise_to_signal`, or times what they say where that is less.
+        """rho_k, (K,): the samples' mean covariance times `noise_to_signal`, as they correct it.
 
-        The scene's figure is an upper bound: what neighbouring bands do not predict need not be noise. More noise than
-        that, the likelihood takes misregistration for, which is none.
+        The scene's figure is an upper bound where pixels are many: what neighbouring bands do not predict need not be
+        noise. The likelihood finds more where the scenes are misregistered or the bands' noise is correlated.
 
         Args:
             values: (n,) eigenvalues of the samples' covariance.
@@ -209,7 +213,7 @@ class GuidedKriging:
         posterior = fit - 0.5 * np.square(prior)
         chance = np.exp(posterior - posterior.max(axis=1, keepdims=True))
         likely = np.exp(chance @ np.log(DAMPINGS) / chance.sum(axis=1))
-        return level * np.minimum(likely, self.noise_to_signal)
+        return level * (np.minimum(likely, self.noise_to_signal) if self.is_upper_bound else likely)
 
 
 def _core(ratio: float) -> int:
