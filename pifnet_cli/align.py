@@ -12,7 +12,7 @@ from rasterio.warp import transform as transform_points
 
 from pifnet_cli.errors import GridError
 from pifnet_cli.scene import Grid, Positions, Scene, Window
-from pifnet_cli.settings import Extent
+from pifnet_cli.settings import Extent, Phase
 
 Coordinates = NDArray[np.float64]
 MapTransform = Callable[[Coordinates, Coordinates], tuple[Coordinates, Coordinates]]
@@ -69,12 +69,21 @@ class Alignment:
         return whole.clipped(self.hr_grid.height, self.hr_grid.width)
 
 
-def align(lr: Scene, hr: Scene, *, extent: Extent = Extent.COMMON) -> Alignment:
+def align(lr: Scene, hr: Scene, *, extent: Extent = Extent.COMMON, phase: Phase = Phase.TRUE) -> Alignment:
     """Relate two scenes of the same ground.
+
+    Args:
+        lr: The LR-HSI.
+        hr: The HR-MSI.
+        extent: What is written.
+        phase: Whether positions come from map coordinates, or upper left corners are taken to coincide and the ratio to
+            be a whole number, as in published code.
 
     Raises:
         GridError: Only one scene has a CRS, they do not overlap by an LR pixel, or the HR-MSI is the coarser one.
     """
+    if phase is Phase.NAIVE:
+        lr = _with_common_corner(lr, hr)
     lr_grid, notices = _comparable_lr_grid(lr, hr)
     to_lr_map, to_hr_map = _map_transforms(lr, hr)
     alignment = Alignment(lr_grid=lr_grid, hr_grid=hr.grid, output=hr.grid.window, ratio_rows=1.0, ratio_columns=1.0,
@@ -89,6 +98,13 @@ def align(lr: Scene, hr: Scene, *, extent: Extent = Extent.COMMON) -> Alignment:
     _require_overlap(common, lr, hr, ratio_rows=ratio_rows, ratio_columns=ratio_columns)
     output = hr.grid.window if extent is Extent.HR else common
     return replace(alignment, output=output, ratio_rows=ratio_rows, ratio_columns=ratio_columns)
+
+
+def _with_common_corner(lr: Scene, hr: Scene) -> Scene:
+    """The LR-HSI placed as if its first pixel were the first block of whole HR pixels."""
+    ratio = max(round(align(lr, hr).ratio), 1)
+    transform = hr.grid.transform @ Affine.scale(ratio)
+    return replace(lr, grid=replace(lr.grid, transform=transform, crs_wkt=hr.grid.crs_wkt))
 
 
 def _comparable_lr_grid(lr: Scene, hr: Scene) -> tuple[Grid, tuple[str, ...]]:

@@ -13,6 +13,7 @@ import typer
 from pifnet_cli import __version__
 from pifnet_cli.commands.fuse import fuse
 from pifnet_cli.commands.info import info
+from pifnet_cli.commands.methods import methods
 from pifnet_cli.commands.metrics import metrics
 from pifnet_cli.commands.simulate import simulate
 from pifnet_cli.commands.train import train
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (simulate, train, fuse, metrics, info):
+for command in (simulate, train, fuse, metrics, info, methods):
     app.command()(command)
 
 

@@ -53,6 +53,8 @@ class Header:
         sensor: The sensor model of its training pairs: all that `simulate` records, or protocol and MTF of real ones.
         scale: Root mean square of the training HR-MSI; the network itself sees each pair divided by its own (`paper`).
         training: How it was trained and what it gained on held-out area.
+        anchor: The closed-form estimate that the network starts from; `none` where that is interpolation.
+        phase: Where LR pixels were taken to lie, `true` or `naive`.
     """
 
     method: str
@@ -64,6 +66,8 @@ class Header:
     sensor: Record
     scale: float
     training: Record = field(default_factory=dict)
+    anchor: str = "regression"
+    phase: str = "true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +271,8 @@ def _verified_record(path: Path, text: str, expected_format: str) -> Record:
 
 def _header(path: Path, record: Record) -> Header:
     try:
-        return Header(**{name: record[name] for name in Header.__dataclass_fields__})
+        later = {"anchor", "phase"} - record.keys()  # not said by the first checkpoints
+        return Header(**{name: record[name] for name in Header.__dataclass_fields__ if name not in later})
     except KeyError as error:
         raise _damaged(path, f"its header lacks {error}") from error
 

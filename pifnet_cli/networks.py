@@ -1,4 +1,4 @@
-"""Networks by name: built from plain numbers, filled from arrays, emptied into arrays."""
+"""Networks by name: built from plain numbers, filled from arrays, emptied into arrays, fed with tiles of any size."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.catalog import ModelName, network_class
+from models.interface import FusionNetwork, SizeRule
 from pifnet_cli.checkpoint import Arrays, Checkpoint
 from pifnet_cli.errors import CheckpointError, SettingsError
+from pifnet_cli.scene import Pixels
 
 SHOWN = 3  # names in an error message
 
@@ -65,3 +67,35 @@ def load_weights(network: nn.Module, weights: Arrays, name: str) -> None:
         raise CheckpointError(f"{name}: its weights do not fit the network it names (absent, or of another shape: "
                               f"{listed}); train it again with this version of pifnet")  # fmt: skip
     network.load_state_dict({key: torch.from_numpy(np.array(array)) for key, array in weights.items()})
+
+
+def block_ratio(network: nn.Module) -> int | None:
+    """HR pixels along the side of an LR pixel, where a network takes the LR-HSI itself; else None."""
+    described = cast("FusionNetwork", network)
+    return int(cast("int", described.hyper_parameters["ratio"])) if described.needs_lr_hsi else None
+
+
+def grown_to_rule(hsi: Pixels, msi: Pixels, lr_hsi: Pixels | None, *, rule: SizeRule) -> list[Pixels]:
+    """What a network is called with, mirrored down and to the right where its size rule asks for more.
+
+    Args:
+        hsi: (Ch, H, W).
+        msi: (Cm, H, W).
+        lr_hsi: (C, h, w), H and W being multiples of h and w; or None, and then left out.
+        rule: Of the fine grid; its multiples are multiples of the ratio where there is an LR-HSI.
+    """
+    height, width = hsi.shape[1:]
+    wanted = rule.grown(height), rule.grown(width)
+    planes = [_mirrored(image, *wanted) for image in (hsi, msi)]
+    if lr_hsi is not None:
+        rows, columns = height // lr_hsi.shape[1], width // lr_hsi.shape[2]
+        planes.append(_mirrored(lr_hsi, wanted[0] // rows, wanted[1] // columns))
+    return planes
+
+
+def _mirrored(image: Pixels, height: int, width: int) -> Pixels:
+    """(B, H, W) -> (B, height, width), contiguous; border pixels are repeated, so that blocks stay whole."""
+    rows, columns = height - image.shape[1], width - image.shape[2]
+    if not rows and not columns:
+        return np.ascontiguousarray(image)
+    return np.pad(image, ((0, 0), (0, rows), (0, columns)), mode="symmetric")

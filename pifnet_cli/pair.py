@@ -1,7 +1,7 @@
 """What every fusion method starts from: a tile of both scenes on one grid, in map coordinates."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,41 +43,107 @@ class PairWindows:
 class PairGeometry:
     """How an array of LR pixels and an array of HR pixels lie on each other.
 
-    `tile_in_lr` are the tile's pixel centres in the LR array, `lr_in_hr` the LR array's pixel centres in the HR array,
-    and `tile` the tile within the HR array.
+    `hr_in_lr` are the HR array's pixel centres in the LR array, `lr_in_hr` the LR array's in the HR array, and `tile`
+    the tile within the HR array.
     """
 
     tile: Window
-    tile_in_lr: Positions
+    hr_in_lr: Positions
     lr_in_hr: Positions
+
+    @property
+    def tile_in_lr(self) -> Positions:
+        """The tile's pixel centres in the LR array."""
+        return self.hr_in_lr.cropped(self.tile)
+
+    def cropped(self, hr: Window, lr: tuple[slice, slice], tile: Window) -> "PairGeometry":
+        """The geometry of parts of both arrays; `tile` is in pixels of the whole HR array. Separable ones only."""
+        first_row, first_column = lr[0].start, lr[1].start
+        hr_in_lr = self.hr_in_lr.cropped(hr).moved(first_row, first_column)
+        rows, columns = self.lr_in_hr.rows[lr[0]], self.lr_in_hr.columns[lr[1]]
+        return PairGeometry(tile.relative_to(hr), hr_in_lr, Positions(rows, columns).moved(hr.row, hr.column))
 
     @classmethod
     def of_windows(cls, alignment: Alignment, windows: PairWindows) -> "PairGeometry":
         """The geometry of windows read from two aligned scenes."""
         return cls(
             tile=windows.tile.relative_to(windows.hr),
-            tile_in_lr=alignment.lr_positions(windows.tile).moved(windows.lr.row, windows.lr.column),
+            hr_in_lr=alignment.lr_positions(windows.hr).moved(windows.lr.row, windows.lr.column),
             lr_in_hr=alignment.hr_positions(windows.lr).moved(windows.hr.row, windows.hr.column),
         )
 
     @classmethod
     def regular(
-        cls, *, ratio: float, phase: tuple[float, float], lr_size: tuple[int, int], hr_size: tuple[int, int]
+        cls,
+        *,
+        ratio: float,
+        phase: tuple[float, float],
+        lr_size: tuple[int, int],
+        hr_size: tuple[int, int],
+        tile: Window | None = None,
     ) -> "PairGeometry":
-        """The geometry of a simulated pair: LR pixel i sits at HR position `ratio * i + phase`; the tile is all."""
+        """The geometry of a simulated pair: LR pixel i sits at HR position `ratio * i + phase`; without `tile` all."""
         (height, width), (rows, columns) = hr_size, lr_size
         hr_rows, hr_columns = np.arange(height, dtype=np.float64), np.arange(width, dtype=np.float64)
         lr_rows, lr_columns = np.arange(rows, dtype=np.float64), np.arange(columns, dtype=np.float64)
         return cls(
-            tile=Window(0, 0, height, width),
-            tile_in_lr=Positions((hr_rows - phase[0]) / ratio, (hr_columns - phase[1]) / ratio),
+            tile=tile or Window(0, 0, height, width),
+            hr_in_lr=Positions((hr_rows - phase[0]) / ratio, (hr_columns - phase[1]) / ratio),
             lr_in_hr=Positions(lr_rows * ratio + phase[0], lr_columns * ratio + phase[1]),
         )
 
 
-def plan_windows(alignment: Alignment, tile: Window, psf: Psf) -> PairWindows:
-    """The pixels of both scenes that the result on `tile` depends on. Windows are empty beyond the LR-HSI."""
-    lr = alignment.lr_window(tile, SUPPORT)
+@dataclass(frozen=True, slots=True, eq=False)
+class PairTile:
+    """A tile of a pair as it was read: LR and HR arrays, how they lie on each other, and the sensor's blur.
+
+    Attributes:
+        lr_hsi: (C, h, w), NaN where invalid.
+        hr_msi: (M, H', W'), the tile and what the PSF reaches around the LR pixels.
+        geometry: How the two arrays lie on each other.
+        psf: The hyperspectral sensor's blur, in HR pixels.
+    """
+
+    lr_hsi: Pixels
+    hr_msi: Pixels
+    geometry: PairGeometry
+    psf: Psf
+
+    def inputs(self) -> PairInputs:
+        """Both scenes on the tile's pixels."""
+        return pair_inputs(self.lr_hsi, self.hr_msi, geometry=self.geometry, psf=self.psf)
+
+    def transposed(self) -> "PairTile":
+        """Rows become columns, in both arrays and in their geometry; separable ones only."""
+        geometry, psf = self.geometry, self.psf
+        window = geometry.tile
+        return PairTile(
+            lr_hsi=np.ascontiguousarray(self.lr_hsi.swapaxes(1, 2)),
+            hr_msi=np.ascontiguousarray(self.hr_msi.swapaxes(1, 2)),
+            geometry=PairGeometry(
+                tile=Window(window.column, window.row, window.width, window.height),
+                hr_in_lr=Positions(geometry.hr_in_lr.columns, geometry.hr_in_lr.rows),
+                lr_in_hr=Positions(geometry.lr_in_hr.columns, geometry.lr_in_hr.rows),
+            ),
+            psf=replace(psf, sigma_rows=psf.sigma_columns, sigma_columns=psf.sigma_rows),
+        )
+
+
+class TileEngine(Protocol):
+    """A method on tiles. `margin` is how many LR pixels round a tile it looks at."""
+
+    margin: int
+
+    def fuse(self, tile: PairTile) -> Pixels:
+        """(C, H, W) on the tile's pixels; NaN where the inputs are invalid."""
+
+
+def plan_windows(alignment: Alignment, tile: Window, psf: Psf, *, margin: int = SUPPORT) -> PairWindows:
+    """The pixels of both scenes that the result on `tile` depends on. Windows are empty beyond the LR-HSI.
+
+    `margin` is how many LR pixels round the tile the method looks at; interpolation needs `SUPPORT`.
+    """
+    lr = alignment.lr_window(tile, max(margin, SUPPORT))
     if lr.is_empty:
         return PairWindows(tile=tile, lr=lr, hr=tile)
     reach = alignment.hr_window(lr, psf.radius)

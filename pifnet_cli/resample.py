@@ -42,6 +42,20 @@ class CubicResampler:
             result[:, ~self._inside] = np.nan
         return result
 
+    def axis_matrices(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(H, h) and (W, w), where positions are separable.
+
+        Raises:
+            ValueError: They are not.
+        """
+        if not self._positions.is_separable:
+            raise ValueError("positions depend on rows and columns together")
+        return self._rows, self._columns
+
+    def validity(self, image: Pixels) -> NDArray[np.bool_]:
+        """(B, h, w) -> (B, H, W): where the result is a number."""
+        return self._nearest(np.isfinite(image)) & self._inside
+
     def _interpolate(self, image: Pixels) -> Pixels:
         if self._positions.is_separable:
             return self._along_axes(image)

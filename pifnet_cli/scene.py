@@ -81,6 +81,13 @@ class Positions:
         """The same places, counted from a first pixel that lies `rows` down and `columns` right."""
         return Positions(self.rows - rows, self.columns - columns)
 
+    def cropped(self, window: Window) -> "Positions":
+        """Those of the output pixels inside `window`."""
+        rows, columns = window.slices
+        if self.is_separable:
+            return Positions(self.rows[rows], self.columns[columns])
+        return Positions(self.rows[rows, columns], self.columns[rows, columns])
+
     def within(self, height: int, width: int, *, reach: float) -> NDArray[np.bool_]:
         """(H, W): true at most `reach` pixels outside of the pixel centres of an image of `height` x `width`."""
         rows = (self.rows >= -reach) & (self.rows <= height - 1 + reach)

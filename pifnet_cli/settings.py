@@ -34,10 +34,56 @@ class Overwrite(StrEnum):
 
 
 class Method(StrEnum):
-    """Ways to fuse a pair."""
+    """Ways to fuse a pair: networks, then what needs no training."""
 
     PIFNET = "pifnet"
+    HSRNET = "hsrnet"
+    FUSFORMER = "fusformer"
+    PSRT = "psrt"
+    U2NET = "u2net"
+    DT3NET = "3dtnet"
+    SMGUNET = "smgunet"
+    KRIGING = "kriging"
     REGRESSION = "regression"
+    ATPRK = "atprk"
+    GSA = "gsa"
+    GLP = "glp"
+    SFIM = "sfim"
+    BROVEY = "brovey"
+    CNMF = "cnmf"
+    HYSURE = "hysure"
+    BICUBIC = "bicubic"
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it is trained, and used through a checkpoint."""
+        return self in NETWORKS
+
+
+NETWORKS = (
+    Method.PIFNET,
+    Method.HSRNET,
+    Method.FUSFORMER,
+    Method.PSRT,
+    Method.U2NET,
+    Method.DT3NET,
+    Method.SMGUNET,
+)
+
+
+class Anchor(StrEnum):
+    """The closed-form estimate that a network starts from."""
+
+    NONE = "none"
+    REGRESSION = "regression"
+    KRIGING = "kriging"
+
+
+class Phase(StrEnum):
+    """Where LR pixels are taken to lie: where the map says, or with the HR-MSI's corner, as in published code."""
+
+    TRUE = "true"
+    NAIVE = "naive"
 
 
 class Variant(StrEnum):
@@ -122,6 +168,7 @@ class FuseSettings:
     halo: int = 16
     protocol: Protocol | None = None
     mtf_at_nyquist: float | None = None
+    phase: Phase | None = None
     extent: Extent = Extent.COMMON
     dtype: str | None = None
     scale: float | None = None
@@ -165,11 +212,25 @@ class MetricsSettings:
         require(self.block_size >= 32, f"--block-size {self.block_size}: at least 32 was expected")
 
 
+@dataclass(frozen=True)
+class MethodsSettings:
+    """The scene pair that networks are sized for."""
+
+    hsi_bands: int = 103
+    msi_bands: int = 4
+    ratio: int = 4
+
+    def __post_init__(self) -> None:
+        sizes = (("--hsi-bands", self.hsi_bands), ("--msi-bands", self.msi_bands), ("--ratio", self.ratio))
+        for option, value in sizes:
+            require(1 <= value <= 10_000, f"{option} {value}: 1 to 10000 was expected")
+
+
 class Schedule(StrEnum):
-    """How the learning rate falls: a cosine to zero over the budget, or the paper's halving every 200 epochs."""
+    """How the learning rate falls: a cosine to zero over the budget, a step every so many epochs, or not at all."""
 
     COSINE = "cosine"
-    HALVING = "halving"
+    STEPS = "steps"
     CONSTANT = "constant"
 
 
@@ -195,59 +256,19 @@ class Log(StrEnum):
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a variant is trained where the user says nothing. `network` goes to the network's constructor."""
-
-    network: dict[str, HyperParameter]
-    patch_size: int
-    batch_size: int
-    learning_rate: float
-    schedule: Schedule
-    ema_decay: float
-    input_noise: float
-    minutes: float | None
-    epochs: int | None
-    steps: int | None = None
-
-
-RECIPES = {
-    Variant.ANCHORED: Recipe(
-        network={"width": 32, "blocks": 1, "pooling_window": 31},
-        patch_size=32,
-        batch_size=8,
-        learning_rate=1e-3,
-        schedule=Schedule.COSINE,
-        ema_decay=0.99,
-        input_noise=0.01,
-        minutes=10.0,
-        epochs=None,
-    ),
-    Variant.PAPER: Recipe(
-        network={},
-        patch_size=64,
-        batch_size=8,
-        learning_rate=1e-4,
-        schedule=Schedule.HALVING,
-        ema_decay=0.0,
-        input_noise=0.0,
-        minutes=None,
-        epochs=500,
-    ),
-}
-
-
-@dataclass(frozen=True)
 class TrainSettings:
-    """Training of a network; `None` stands for the variant's recipe.
+    """Training of a network; `None` stands for the method's recipe (`pifnet_cli.recipes`).
 
     A budget ends at whichever of epochs, steps and minutes comes first; a recipe's budget counts only where none is
     given. `degradation` says how reference scenes become pairs (of a simulated pair its own record does), and which
     sensor model a real pair has. `validation_share` is the part of every scene, at its lower end, that is held out
-    where `validation` names no scenes of its own.
+    where `validation` names no scenes of its own. `pool` patches are made once and used again, 0 makes every one anew.
     """
 
     method: Method = Method.PIFNET
-    variant: Variant = Variant.ANCHORED
+    variant: Variant | None = None
+    anchor: Anchor | None = None
+    phase: Phase = Phase.TRUE
     network: dict[str, HyperParameter] = field(default_factory=dict)
     degradation: SimulateSettings = field(default_factory=SimulateSettings)
     validation: tuple[Path, ...] = ()
@@ -262,13 +283,17 @@ class TrainSettings:
     minutes: float | None = None
     learning_rate: float | None = None
     schedule: Schedule | None = None
-    weight_decay: float = 1e-4
+    decay_every: int | None = None
+    decay_factor: float | None = None
+    beta1: float | None = None
+    weight_decay: float | None = None
     ema_decay: float | None = None
-    gradient_clip: float = 1.0
+    gradient_clip: float | None = None
     input_noise: float | None = None
+    pool: int | None = None
     components: int = 8
-    inverse_weight: float = 0.01
-    cosine_weight: float = 0.1
+    inverse_weight: float | None = None
+    cosine_weight: float | None = None
     seed: int = 0
     device: Device = Device.AUTO
     precision: Precision = Precision.AUTO
@@ -277,29 +302,39 @@ class TrainSettings:
     overwrite: Overwrite = Overwrite.REFUSE
 
     def __post_init__(self) -> None:
-        require(self.method is Method.PIFNET, f"--method {self.method}: only pifnet is trained")
+        known = ", ".join(NETWORKS)
+        require(self.method.is_network, f"--method {self.method.value}: needs no training; to be trained: {known}")
+        is_pifnet = self.method is Method.PIFNET
+        require(
+            is_pifnet or self.variant is not Variant.ANCHORED,
+            f"--variant anchored: is PIF-Net's alone; {self.method.value} takes --anchor regression or kriging",
+        )
+        require(
+            self.variant_used is Variant.PAPER or self.anchor is not Anchor.NONE,
+            "--anchor none: the anchored variant corrects an anchor; choose --variant paper",
+        )
+        require(
+            not (is_pifnet and self.variant is Variant.PAPER and self.anchor not in (None, Anchor.NONE)),
+            f"--variant paper --anchor {self.anchor}: PIF-Net over an anchor is --variant anchored",
+        )
+        terms = (self.inverse_weight, self.cosine_weight)
+        require(is_pifnet or not any(terms), "--inverse-weight, --cosine-weight: are PIF-Net's alone")
         require((self.patch_size or 8) % 2 == 0, f"--patch-size {self.patch_size}: an even number was expected")
         for name, (option, low, high) in TRAIN_RANGES.items():
             value = getattr(self, name)
             require(value is None or low <= value <= high, f"{option} {value}: {low:g} to {high:g} was expected")
 
-    def recipe(self) -> Recipe:
-        """The variant's recipe with all that these settings say put in its place."""
-        default = RECIPES[self.variant]
-        has_budget = any(limit is not None for limit in (self.epochs, self.steps, self.minutes))
-        budget = self if has_budget else default
-        return Recipe(
-            network=default.network | self.network,
-            patch_size=self.patch_size or default.patch_size,
-            batch_size=self.batch_size or default.batch_size,
-            learning_rate=self.learning_rate or default.learning_rate,
-            schedule=self.schedule or default.schedule,
-            ema_decay=default.ema_decay if self.ema_decay is None else self.ema_decay,
-            input_noise=default.input_noise if self.input_noise is None else self.input_noise,
-            minutes=budget.minutes,
-            epochs=budget.epochs,
-            steps=budget.steps,
-        )
+    @property
+    def variant_used(self) -> Variant:
+        """The one asked for; else PIF-Net corrects an anchor, the others predict the image."""
+        default = Variant.ANCHORED if self.method is Method.PIFNET else Variant.PAPER
+        return self.variant or default
+
+    @property
+    def anchor_used(self) -> Anchor:
+        """The one asked for; else the anchored variant's best, and none for networks that predict the image."""
+        default = Anchor.REGRESSION if self.variant_used is Variant.ANCHORED else Anchor.NONE
+        return self.anchor or default
 
 
 TRAIN_RANGES = {
@@ -312,6 +347,10 @@ TRAIN_RANGES = {
     "steps": ("--steps", 1, 10**8),
     "minutes": ("--minutes", 1e-3, 10**6),
     "learning_rate": ("--lr", 1e-8, 1.0),
+    "decay_every": ("--decay-every", 1, 10**6),
+    "decay_factor": ("--decay-factor", 1e-6, 1.0),
+    "beta1": ("--beta1", 0.0, 0.9999),
+    "pool": ("--pool", 0, 10**6),
     "weight_decay": ("--weight-decay", 0.0, 1.0),
     "ema_decay": ("--ema", 0.0, 0.99999),
     "gradient_clip": ("--clip", 1e-6, 1e6),

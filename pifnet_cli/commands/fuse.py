@@ -8,7 +8,7 @@ import typer
 
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
-from pifnet_cli.settings import Extent, FuseSettings, Method, Overwrite, Protocol
+from pifnet_cli.settings import Extent, FuseSettings, Method, Overwrite, Phase, Protocol
 
 
 def fuse(
@@ -25,6 +25,13 @@ def fuse(
     ] = None,
     mtf: Annotated[
         float | None, typer.Option("--mtf", help="MTF of the LR-HSI at its Nyquist frequency; default 0.3.")
+    ] = None,
+    phase: Annotated[
+        Phase | None,
+        typer.Option(
+            "--phase",
+            help="naive: take corners to coincide, as published code does; default: the checkpoint's, or true.",
+        ),
     ] = None,
     tile_size: Annotated[
         int, typer.Option("--tile-size", help="Side of a tile, overlap included, in HR pixels.")
@@ -63,6 +70,7 @@ def fuse(
         halo=halo,
         protocol=protocol,
         mtf_at_nyquist=mtf,
+        phase=phase,
         extent=extent,
         dtype=dtype,
         scale=scale,

@@ -13,9 +13,12 @@ import typer
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
 from pifnet_cli.settings import (
+    Anchor,
     HyperParameter,
     Log,
+    Method,
     Overwrite,
+    Phase,
     Sampling,
     Schedule,
     SimulateSettings,
@@ -37,12 +40,22 @@ def train(
         ),
     ],
     output: options.OutputFolder,
+    method: Annotated[
+        Method, typer.Option("--method", help="Which network; `pifnet methods` lists them.", show_choices=False)
+    ] = TrainSettings.method,
     variant: Annotated[
-        Variant, typer.Option("--variant", help="anchored: corrects the regression; paper: predicts the image.")
-    ] = TrainSettings.variant,
+        Variant | None,
+        typer.Option(
+            "--variant", help="Of PIF-Net. anchored (its default): corrects an anchor; paper: predicts the image."
+        ),
+    ] = None,
+    anchor: Annotated[
+        Anchor | None,
+        typer.Option("--anchor", help="The closed-form estimate that the network starts from; none: interpolation."),
+    ] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", help="Budget; anchored: 10 by default.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Budget in batches.")] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="Budget; paper: 500 by default.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Budget; others: as published.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the folder's training stopped.")] = False,
     validation: Annotated[
         list[Path] | None, typer.Option("--validation", help="Held-out folder or scene; repeatable.")
@@ -64,19 +77,30 @@ def train(
     stride: Annotated[int | None, typer.Option("--stride", help="Of the lattice; half a patch by default.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--lr", help="Learning rate at its highest.")] = None,
     schedule: Annotated[Schedule | None, typer.Option("--schedule", help="How the learning rate falls.")] = None,
-    weight_decay: Annotated[float, typer.Option("--weight-decay", help="Of AdamW.")] = TrainSettings.weight_decay,
+    decay_every: Annotated[
+        int | None, typer.Option("--decay-every", help="Epochs between the schedule's steps.")
+    ] = None,
+    decay_factor: Annotated[
+        float | None, typer.Option("--decay-factor", help="Of the learning rate at a step.")
+    ] = None,
+    beta1: Annotated[float | None, typer.Option("--beta1", help="Of Adam.")] = None,
+    weight_decay: Annotated[float | None, typer.Option("--weight-decay", help="Of AdamW; 0 is Adam.")] = None,
     ema: Annotated[float | None, typer.Option("--ema", help="Decay of the running mean of weights; 0: none.")] = None,
-    clip: Annotated[float, typer.Option("--clip", help="Largest norm of the gradient.")] = TrainSettings.gradient_clip,
+    clip: Annotated[float | None, typer.Option("--clip", help="Largest norm of the gradient.")] = None,
     input_noise: Annotated[float | None, typer.Option("--input-noise", help="Added to the network's inputs.")] = None,
+    pool: Annotated[
+        int | None,
+        typer.Option("--pool", help="Patches that are made once and used again; 0: all are new. 256 over kriging."),
+    ] = None,
     components: Annotated[
         int, typer.Option("--components", help="Of the residual (anchored).")
     ] = TrainSettings.components,
     inverse_weight: Annotated[
-        float, typer.Option("--inverse-weight", help="Of the paper's L_inv.")
-    ] = TrainSettings.inverse_weight,
+        float | None, typer.Option("--inverse-weight", help="Of PIF-Net's L_inv; 0.01 by default.")
+    ] = None,
     cosine_weight: Annotated[
-        float, typer.Option("--cosine-weight", help="Of the paper's cosine loss.")
-    ] = TrainSettings.cosine_weight,
+        float | None, typer.Option("--cosine-weight", help="Of PIF-Net's cosine loss; 0.1 by default.")
+    ] = None,
     network: Annotated[
         list[str] | None,
         typer.Option("--network", metavar="NAME=VALUE", help="Argument of the network, as width=32; repeatable."),
@@ -88,6 +112,9 @@ def train(
     hsi_snr: options.HsiSnr = None,
     msi_snr: options.MsiSnr = None,
     shift: options.Shift = SimulateSettings.shift,
+    phase: Annotated[
+        Phase, typer.Option("--phase", help="naive: take corners to coincide, as published code does.")
+    ] = TrainSettings.phase,
     seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = TrainSettings.seed,
     device: options.DeviceChoice = TrainSettings.device,
     precision: options.PrecisionChoice = TrainSettings.precision,
@@ -98,14 +125,17 @@ def train(
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train PIF-Net on simulated pairs, on real pairs with a reference, or on reference scenes.
+    """Train a network on simulated pairs, on real pairs with a reference, or on reference scenes.
 
     The sensor model applies to reference scenes; a simulated pair brings its own.
 
     Example: pifnet train pair -o model --minutes 10
     """
     settings = TrainSettings(
+        method=method,
         variant=variant,
+        anchor=anchor,
+        phase=phase,
         network=_hyper_parameters(network or []),
         degradation=SimulateSettings(
             ratio=ratio,
@@ -129,10 +159,14 @@ def train(
         minutes=minutes,
         learning_rate=learning_rate,
         schedule=schedule,
+        decay_every=decay_every,
+        decay_factor=decay_factor,
+        beta1=beta1,
         weight_decay=weight_decay,
         ema_decay=ema,
         gradient_clip=clip,
         input_noise=input_noise,
+        pool=pool,
         components=components,
         inverse_weight=inverse_weight,
         cosine_weight=cosine_weight,
@@ -153,9 +187,10 @@ def train(
         return
     typer.echo(f"{output}: {result.position.step} steps in {result.position.seconds / 60:.1f} minutes")
     if result.best is not None:
+        start = Anchor.KRIGING if settings.anchor_used is Anchor.KRIGING else Anchor.REGRESSION
         typer.echo(
             f"held-out PSNR {result.best.psnr_db:.2f} dB at step {result.position.best_step} "
-            f"(regression {result.best.anchor_psnr_db:.2f}, interpolation {result.best.upsampled_psnr_db:.2f})"
+            f"({start.value} {result.best.anchor_psnr_db:.2f}, interpolation {result.best.upsampled_psnr_db:.2f})"
         )
 
 

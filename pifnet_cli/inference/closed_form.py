@@ -1,25 +1,165 @@
-"""What a tile engine is, and the closed-form one. No torch."""
+"""Tile engines that need no training. No torch."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from models.anchors.regression import Regression
-from pifnet_cli.pair import PairInputs
-from pifnet_cli.scene import Pixels
+from models.catalog import BlockName, PointwiseName, kriging_class, training_free_class
+from models.classical.bands import least_squares_synthesis
+from models.classical.moments import SceneMoments
+from models.interface import BlockFusion, PointwiseFusion
+from pifnet_cli.align import REACH
+from pifnet_cli.lattice import on_hr_array, parallel, sampling_operator
+from pifnet_cli.pair import PairTile, TileEngine
+from pifnet_cli.resample import SUPPORT, CubicResampler
+from pifnet_cli.scene import Pixels, Window
+from pifnet_cli.settings import Anchor, Method
+
+if TYPE_CHECKING:
+    from models.anchors.kriging import GuidedKriging
 
 
-class TileEngine(Protocol):
-    """A method on tile arrays."""
+class PointwiseEngine:
+    """A method whose pixels depend on the same pixel of the interpolated scenes: tiles need no overlap."""
 
-    def fuse(self, inputs: PairInputs) -> Pixels:
-        """Tile arrays in, (C, H, W) out; NaN where the inputs are invalid."""
+    margin = SUPPORT
+
+    def __init__(self, method: PointwiseFusion) -> None:
+        self._method = method
+
+    def fuse(self, tile: PairTile) -> Pixels:
+        """(C, H, W) on the tile's pixels."""
+        inputs = tile.inputs()
+        return self._method.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
 
 
-class RegressionEngine:
-    """The regression anchor: a pixel depends on its own surroundings only, so tiles need neither overlap nor halo."""
+class BlockEngine:
+    """A method that solves for a block of both scenes as a whole; blocks overlap and are blended."""
 
-    def __init__(self, regression: Regression) -> None:
-        self._regression = regression
+    def __init__(
+        self, method: BlockFusion, *, ratio: tuple[float, float], weights: NDArray[np.float64] | None = None
+    ) -> None:
+        """Ratio: sides of an LR pixel in HR pixels, rows and columns. Weights: as for `parallel`."""
+        self._method, self._ratio, self._weights = method, ratio, weights
+        self.margin = max(method.halo, SUPPORT)
 
-    def fuse(self, inputs: PairInputs) -> Pixels:
-        """Tile arrays in, (C, H, W) out."""
-        return self._regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
+    def fuse(self, tile: PairTile) -> Pixels:
+        """(C, H, W) on the tile's pixels; invalid pixels are filled with the nearest valid ones, and cut out after."""
+        along = parallel(tile, *self._ratio, weights=self._weights)
+        block = on_hr_array(along)
+        lr_hsi, hr_msi = _filled(block.lr_hsi), _filled(block.hr_msi)
+        rows, columns = tile.geometry.tile.slices
+        fused = self._method.fuse_block(lr_hsi, hr_msi, sampling_operator(block))[:, rows, columns]
+        return _masked(np.ascontiguousarray(fused), along)
+
+
+class KrigingEngine:
+    """Guided kriging, in cores small enough for the systems of equations that they lead to."""
+
+    def __init__(
+        self, kriging: "GuidedKriging", *, ratio: tuple[float, float], weights: NDArray[np.float64] | None = None
+    ) -> None:
+        """Ratio: sides of an LR pixel in HR pixels, rows and columns. Weights: as for `parallel`."""
+        self._kriging, self._ratio, self._weights = kriging, ratio, weights
+        self.margin = max(kriging.halo, SUPPORT)
+
+    def fuse(self, tile: PairTile) -> Pixels:
+        """(C, H, W) on the tile's pixels."""
+        along = parallel(tile, *self._ratio, weights=self._weights)
+        known, whole = on_hr_array(along), along.geometry.tile
+        fused = np.empty((len(along.lr_hsi), whole.height, whole.width), dtype=np.float32)
+        for core in _cores(whole, self._kriging.core):
+            part = _surrounded(known, core, self._kriging.halo)
+            rows, columns = core.relative_to(whole).slices
+            fused[:, rows, columns] = self._kriging.fuse_block(
+                part.lr_hsi, part.hr_msi, sampling_operator(part), core=part.geometry.tile.slices
+            )
+        return _masked(fused, along)
+
+
+def anchor_engine(anchor: Anchor, regression: Regression, *, ratio: tuple[float, float]) -> TileEngine:
+    """The estimate that a network starts from; also methods of their own.
+
+    Raises:
+        ValueError: `Anchor.NONE` is no estimate.
+    """
+    match anchor:
+        case Anchor.REGRESSION:
+            return PointwiseEngine(regression)
+        case Anchor.KRIGING:
+            kriging = kriging_class().from_regression(regression, ratio=float(np.sqrt(ratio[0] * ratio[1])))
+            return KrigingEngine(kriging, ratio=ratio, weights=regression.weights)
+        case Anchor.NONE:
+            raise ValueError("interpolation is no anchor")
+
+
+def training_free_engine(method: Method, moments: SceneMoments, *, ratio: tuple[float, float]) -> TileEngine:
+    """A method of `models.classical`."""
+    if method.value in set(PointwiseName):
+        return PointwiseEngine(training_free_class(PointwiseName(method.value)).from_moments(moments))
+    block = training_free_class(BlockName(method.value)).from_moments(moments)
+    return BlockEngine(block, ratio=ratio, weights=least_squares_synthesis(moments).weights)
+
+
+def _cores(whole: Window, side: int) -> list[Window]:
+    """Windows of at most `side` x `side` pixels that cover a tile."""
+    return [
+        Window(row, column, min(side, whole.bottom - row), min(side, whole.right - column))
+        for row in range(whole.row, whole.bottom, side)
+        for column in range(whole.column, whole.right, side)
+    ]
+
+
+def _surrounded(tile: PairTile, core: Window, halo: int) -> PairTile:
+    """The part of a tile that a core depends on: LR pixels within `halo` of it, and the HR pixels that they see."""
+    geometry, radius = tile.geometry, tile.psf.radius
+    lr_rows, hr_rows = _span(geometry.lr_in_hr.rows, core.row, core.bottom, halo=halo, radius=radius)
+    lr_columns, hr_columns = _span(geometry.lr_in_hr.columns, core.column, core.right, halo=halo, radius=radius)
+    height, width = tile.hr_msi.shape[1:]
+    hr = Window(hr_rows.start, hr_columns.start, hr_rows.stop - hr_rows.start, hr_columns.stop - hr_columns.start)
+    hr = hr.clipped(height, width)
+    return PairTile(
+        lr_hsi=tile.lr_hsi[:, lr_rows, lr_columns],
+        hr_msi=tile.hr_msi[:, *hr.slices],
+        geometry=geometry.cropped(hr, (lr_rows, lr_columns), core),
+        psf=tile.psf,
+    )
+
+
+def _span(positions: NDArray[np.float64], start: int, stop: int, *, halo: int, radius: int) -> tuple[slice, slice]:
+    """One axis of `_surrounded`: LR pixels `halo` beyond HR pixels `start` to `stop`, and the HR pixels they see."""
+    side = float(positions[1] - positions[0]) if len(positions) > 1 else 1.0
+    first = int(np.searchsorted(positions, start - 0.5 - halo * side))
+    last = int(np.searchsorted(positions, stop - 0.5 + halo * side))
+    first, last = min(first, len(positions) - 1), max(last, min(first, len(positions) - 1) + 1)
+    low = int(np.floor(positions[first] - radius - 0.5))
+    high = int(np.ceil(positions[last - 1] + radius + 0.5)) + 1
+    return slice(first, last), slice(min(low, start), max(high, stop))
+
+
+def _filled(image: Pixels) -> Pixels:
+    """Invalid pixels replaced band by band with the nearest valid one; zero where a band has none."""
+    finite = np.isfinite(image)
+    if finite.all():
+        return image
+    filled = np.where(finite, image, np.float32(0))
+    for band, is_valid in zip(filled, finite, strict=True):
+        if is_valid.any() and not is_valid.all():
+            nearest = distance_transform_edt(~is_valid, return_distances=False, return_indices=True)
+            band[:] = band[tuple(nearest)]
+    return filled
+
+
+def _masked(fused: Pixels, tile: PairTile) -> Pixels:
+    """The result where both scenes are valid, as interpolation would have it; NaN elsewhere."""
+    rows, columns = tile.geometry.tile.slices
+    hr_valid = np.isfinite(tile.hr_msi[:, rows, columns]).all(axis=0)
+    height, width = tile.lr_hsi.shape[1:]
+    resampler = CubicResampler(tile.geometry.tile_in_lr, height=height, width=width, reach=REACH)
+    is_valid = resampler.validity(tile.lr_hsi)
+    if not (is_valid.all() and hr_valid.all()):
+        fused[~(is_valid & hr_valid)] = np.nan
+    return fused

@@ -1,4 +1,4 @@
-"""A network on a device: tile arrays in, fused tile out. Device and precision are chosen here, once."""
+"""A network on a device: tile in, fused tile out. Device and precision are chosen here, once."""
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -9,36 +9,40 @@ import torch
 
 from models.anchors.regression import Regression
 from models.anchors.subspace import ResidualBasis, apply_correction, features, image_scale
-from models.interface import SizeRule
+from models.interface import FusionNetwork
 from pifnet_cli.checkpoint import Checkpoint, load_checkpoint
 from pifnet_cli.device import chosen_device
 from pifnet_cli.errors import CheckpointError, DependencyError
-from pifnet_cli.inference.closed_form import TileEngine
-from pifnet_cli.inference.padding import grown_to_rule
-from pifnet_cli.networks import restored_network
-from pifnet_cli.pair import PairInputs
+from pifnet_cli.networks import block_ratio, grown_to_rule, restored_network
+from pifnet_cli.pair import PairTile, TileEngine
+from pifnet_cli.planes import image_planes
+from pifnet_cli.resample import SUPPORT
 from pifnet_cli.scene import Pixels
 from pifnet_cli.settings import Device, Precision, Variant
 
 
 class NetworkOnDevice:
-    """Runs a network on one pair of feature maps at a time; pads to its size rule and trims the answer."""
+    """Runs a network on one tile at a time; pads to its size rule and trims the answer."""
 
     def __init__(self, network: torch.nn.Module, device: torch.device, precision: Precision) -> None:
         self._network = network.to(device).eval()
         self._device = device
         self._autocast = precision is Precision.BFLOAT16
 
-    def __call__(self, hsi: Pixels, msi: Pixels) -> Pixels:
-        """(Ch, H, W) and (Cm, H, W), all finite -> (Cout, H, W).
+    @property
+    def block_ratio(self) -> int | None:
+        """HR pixels along the side of an LR pixel, where the network takes the LR-HSI itself; else None."""
+        return block_ratio(self._network)
+
+    def __call__(self, hsi: Pixels, msi: Pixels, lr_hsi: Pixels | None = None) -> Pixels:
+        """(Ch, H, W), (Cm, H, W), and the LR-HSI (C, h, w) where asked for, all finite -> (Cout, H, W).
 
         Raises:
             DependencyError: The device has too little memory for the tile.
         """
         height, width = hsi.shape[1:]
-        rule = cast("SizeRule", self._network.size_rule)
-        grown = (np.ascontiguousarray(grown_to_rule(image, rule)) for image in (hsi, msi))
-        tensors = [torch.from_numpy(image)[None].to(self._device) for image in grown]
+        planes = grown_to_rule(hsi, msi, lr_hsi, rule=cast("FusionNetwork", self._network).size_rule)
+        tensors = [torch.from_numpy(plane)[None].to(self._device) for plane in planes]
         try:
             with torch.inference_mode(), self._arithmetic():
                 answer = self._network(*tensors)
@@ -53,38 +57,66 @@ class NetworkOnDevice:
 
 
 class AnchoredEngine:
-    """The regression anchor plus the network's correction of it in the checkpoint's spectral subspace."""
+    """An anchor plus the network's correction of it in the checkpoint's spectral subspace."""
 
-    def __init__(self, run: NetworkOnDevice, regression: Regression, basis: ResidualBasis) -> None:
+    def __init__(
+        self, run: NetworkOnDevice, regression: Regression, basis: ResidualBasis, *, anchor: TileEngine | None
+    ) -> None:
+        """Without an anchor of its own, the regression is it."""
         self._run = run
         self._regression = regression
         self._basis = basis
+        self._anchor = anchor
+        self.margin = SUPPORT if anchor is None else max(anchor.margin, SUPPORT)
 
-    def fuse(self, inputs: PairInputs) -> Pixels:
-        """Tile arrays in, (C, H, W) out."""
-        coefficients = self._run(*features(**inputs._asdict(), regression=self._regression, basis=self._basis))
-        anchor = self._regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
-        return apply_correction(anchor, coefficients, regression=self._regression, basis=self._basis)
+    def fuse(self, tile: PairTile) -> Pixels:
+        """(C, H, W) on the tile's pixels."""
+        inputs = tile.inputs()
+        given = None if self._anchor is None else self._anchor.fuse(tile)
+        planes = features(**inputs._asdict(), regression=self._regression, basis=self._basis, anchor=given)
+        coefficients = self._run(*planes)
+        if given is None:
+            given = self._regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
+        return apply_correction(given, coefficients, regression=self._regression, basis=self._basis)
 
 
 class ImageEngine:
     """A network that predicts the image itself; `scale`, the pair's own, brings its pixels to the range of training."""
 
-    def __init__(self, run: NetworkOnDevice, scale: float) -> None:
+    def __init__(self, run: NetworkOnDevice, scale: float, *, anchor: TileEngine | None) -> None:
+        """The anchor takes the place of interpolation, where there is one."""
         self._run = run
         self._scale = np.float32(scale)
+        self._anchor = anchor
+        self.margin = SUPPORT + (1 if anchor is None else anchor.margin)
 
-    def fuse(self, inputs: PairInputs) -> Pixels:
-        """Tile arrays in, (C, H, W) out; bands and pixels that are invalid in an input stay so."""
-        hsi, msi = inputs.upsampled / self._scale, inputs.hr_msi / self._scale
-        invalid = ~np.isfinite(hsi) | ~np.isfinite(msi).all(axis=0)
-        fused = self._run(np.nan_to_num(hsi, copy=False), np.nan_to_num(msi, copy=False)) * self._scale
-        fused[invalid] = np.nan
-        return fused
+    def fuse(self, tile: PairTile) -> Pixels:
+        """(C, H, W) on the tile's pixels; bands and pixels that are invalid in an input stay so."""
+        planes = image_planes(
+            tile,
+            block_ratio=self._run.block_ratio,
+            anchor=None if self._anchor is None else self._anchor.fuse(tile),
+            scale=self._scale,
+        )
+        return planes.answer(self._run(*planes.inputs), self._scale)
 
 
-def load_engine(path: Path, regression: Regression, *, device: Device, precision: Precision) -> TileEngine:
+def load_engine(
+    path: Path,
+    regression: Regression,
+    *,
+    device: Device,
+    precision: Precision,
+    anchor: TileEngine | None = None,
+) -> TileEngine:
     """Read a checkpoint and put its network on a device.
+
+    Args:
+        path: The checkpoint.
+        regression: Of the pair.
+        device: Where the network runs.
+        precision: Number format of its arithmetic.
+        anchor: What the network starts from, as its header says; None for interpolation or the regression.
 
     Raises:
         CheckpointError: It is damaged, or its tensors do not fit its network.
@@ -94,9 +126,9 @@ def load_engine(path: Path, regression: Regression, *, device: Device, precision
     run = NetworkOnDevice(restored_network(checkpoint, str(path)), chosen_device(device), precision)
     match Variant(checkpoint.header.variant):
         case Variant.ANCHORED:
-            return AnchoredEngine(run, regression, _basis(path, checkpoint))
+            return AnchoredEngine(run, regression, _basis(path, checkpoint), anchor=anchor)
         case Variant.PAPER:
-            return ImageEngine(run, float(image_scale(regression)))
+            return ImageEngine(run, float(image_scale(regression)), anchor=anchor)
 
 
 def _basis(path: Path, checkpoint: Checkpoint) -> ResidualBasis:

@@ -25,34 +25,74 @@ class Choice:
 
 
 def choose_method(
-    method: Method | None, checkpoint: Path | None, *, lr_bands: Bands, hr_bands: Bands, ratio: float
+    method: Method | None,
+    checkpoint: Path | None,
+    *,
+    lr_bands: Bands,
+    hr_bands: Bands,
+    ratio: float,
+    is_sensor_known: bool,
 ) -> Choice:
     """Decide how a pair is fused.
 
+    Args:
+        method: Asked for; None leaves the choice to us.
+        checkpoint: Asked for.
+        lr_bands: Of the LR-HSI.
+        hr_bands: Of the HR-MSI.
+        ratio: GSD of LR-HSI / GSD of HR-MSI.
+        is_sensor_known: Whether the user said how the LR-HSI's sensor blurs.
+
     Raises:
-        SettingsError: A checkpoint was given for a method that has none.
+        SettingsError: A checkpoint was given for a method that has none, or is another's; or a network was asked for
+            without one.
         CheckpointError: The given checkpoint does not fit the pair.
     """
     if checkpoint is not None:
-        if method is not None and method is not Method.PIFNET:
-            raise SettingsError(f"--method {method.value} uses no checkpoint; leave --checkpoint or --method out")
-        header = read_header(checkpoint)
-        require_fits(header, hsi_bands=lr_bands, msi_bands=hr_bands, ratio=ratio, name=str(checkpoint))
-        return Choice(Method.PIFNET, checkpoint, header, f"checkpoint {checkpoint}{_gain_words(header)}")
-    if method is Method.REGRESSION:
+        return _given(checkpoint, method, lr_bands=lr_bands, hr_bands=hr_bands, ratio=ratio)
+    if method is not None and not method.is_network:
         return Choice(method, None, None, "asked for")
+    found = _bundled(lr_bands=lr_bands, hr_bands=hr_bands, ratio=ratio)
+    if found is not None and method in (None, found.method):
+        return found
+    if method is not None:
+        raise SettingsError(
+            f"--method {method.value}: needs --checkpoint; train one with: pifnet train --method {method.value}"
+        )
+    if is_sensor_known:
+        return Choice(Method.KRIGING, None, None, "the sensor's blur is known; no checkpoint fits the pair")
+    return Choice(
+        Method.REGRESSION,
+        None,
+        None,
+        "no checkpoint fits the pair, and the sensor's blur is not known; where it is, give --mtf: kriging then does "
+        "better",
+    )
+
+
+def _given(checkpoint: Path, method: Method | None, *, lr_bands: Bands, hr_bands: Bands, ratio: float) -> Choice:
+    header = read_header(checkpoint)
+    trained = Method(header["method"])
+    if method is not None and not method.is_network:
+        raise SettingsError(f"--method {method.value} uses no checkpoint; leave --checkpoint or --method out")
+    if method not in (None, trained):
+        raise SettingsError(f"--method {method.value}: {checkpoint} holds {trained.value}; leave --method out")
+    require_fits(header, hsi_bands=lr_bands, msi_bands=hr_bands, ratio=ratio, name=str(checkpoint))
+    return Choice(trained, checkpoint, header, f"checkpoint {checkpoint}{_gain_words(header)}")
+
+
+def _bundled(*, lr_bands: Bands, hr_bands: Bands, ratio: float) -> Choice | None:
+    """A checkpoint of ours that fits; a correction is used only where it is known to help."""
     for candidate in sorted(BUNDLED.iterdir()) if BUNDLED.is_dir() else []:
         header = read_header(candidate)
         try:
             require_fits(header, hsi_bands=lr_bands, msi_bands=hr_bands, ratio=ratio, name=candidate.name)
         except CheckpointError:
             continue
-        if (_gain_db(header) or 0.0) > 0:  # a correction is used only where it is known to help
+        if (_gain_db(header) or 0.0) > 0:
             reason = f"bundled checkpoint {candidate.stem} fits the pair{_gain_words(header)}"
-            return Choice(Method.PIFNET, candidate, header, reason)
-    return Choice(
-        Method.REGRESSION, None, None, "no checkpoint fits the pair; train one with: pifnet train, or give --checkpoint"
-    )
+            return Choice(Method(header["method"]), candidate, header, reason)
+    return None
 
 
 def _gain_db(header: Mapping[str, Any]) -> float | None:
@@ -63,4 +103,7 @@ def _gain_db(header: Mapping[str, Any]) -> float | None:
 
 def _gain_words(header: Mapping[str, Any]) -> str:
     gain = _gain_db(header)
-    return "" if gain is None else f" ({gain:+.2f} dB over regression on its held-out area)"
+    if gain is None:
+        return ""
+    start = "kriging" if header.get("anchor") == "kriging" else "regression"
+    return f" ({gain:+.2f} dB over {start} on its held-out area)"

@@ -1,8 +1,10 @@
 """What is global to a scene pair, gathered by streaming over LR windows before any tile is fused."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from models.anchors.regression import Regression, RegressionSums
+from models.classical.moments import MomentSums, SceneMoments
 from pifnet_cli.align import Alignment
 from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.pair import degrade_msi
@@ -23,6 +25,42 @@ def lr_blocks(alignment: Alignment) -> list[Window]:
     ]
 
 
+class Sums(Protocol):
+    """Statistics that blocks of LR pixels are added to."""
+
+    def add(self, lr_hsi: Pixels, msi_low: Pixels) -> None:
+        """(C, P) and (M, P), NaN where invalid."""
+
+
+def gather(
+    sums: Sums,
+    read_lr: ReadWindow,
+    read_hr: ReadWindow,
+    *,
+    alignment: Alignment,
+    psf: Psf,
+    report: Callable[[int, int], None],
+) -> None:
+    """Add every LR pixel of the common footprint, with the HR-MSI as the hyperspectral sensor would see it there.
+
+    Args:
+        sums: What is gathered.
+        read_lr: LR window -> (C, h, w).
+        read_hr: HR window -> (M, H, W).
+        alignment: How the scenes lie on each other.
+        psf: The hyperspectral sensor's blur, in HR pixels.
+        report: Called with blocks done and blocks in all.
+    """
+    blocks = lr_blocks(alignment)
+    for done, block in enumerate(blocks, start=1):
+        reach = alignment.hr_window(block, psf.radius)
+        if not reach.is_empty:
+            positions = alignment.hr_positions(block).moved(reach.row, reach.column)
+            lr_hsi, msi_low = read_lr(block), degrade_msi(read_hr(reach), positions, psf)
+            sums.add(lr_hsi.reshape(len(lr_hsi), -1), msi_low.reshape(len(msi_low), -1))
+        report(done, len(blocks))
+
+
 def scene_regression(
     read_lr: ReadWindow,
     read_hr: ReadWindow,
@@ -32,26 +70,30 @@ def scene_regression(
     bands: tuple[int, int],
     report: Callable[[int, int], None],
 ) -> Regression:
-    """Regress the LR-HSI on the degraded HR-MSI over the whole common footprint.
-
-    Args:
-        read_lr: LR window -> (C, h, w).
-        read_hr: HR window -> (M, H, W).
-        alignment: How the scenes lie on each other.
-        psf: The hyperspectral sensor's blur, in HR pixels.
-        bands: C and M.
-        report: Called with blocks done and blocks in all.
+    """Regress the LR-HSI on the degraded HR-MSI over the whole common footprint; `bands` are C and M.
 
     Raises:
         ValueError: No LR pixel is valid in both scenes.
     """
     sums = RegressionSums(hsi_bands=bands[0], msi_bands=bands[1])
-    blocks = lr_blocks(alignment)
-    for done, block in enumerate(blocks, start=1):
-        reach = alignment.hr_window(block, psf.radius)
-        if not reach.is_empty:
-            positions = alignment.hr_positions(block).moved(reach.row, reach.column)
-            msi_low = degrade_msi(read_hr(reach), positions, psf)
-            sums.add(read_lr(block).reshape(bands[0], -1), msi_low.reshape(bands[1], -1))
-        report(done, len(blocks))
+    gather(sums, read_lr, read_hr, alignment=alignment, psf=psf, report=report)
+    return sums.solve()
+
+
+def scene_moments(
+    read_lr: ReadWindow,
+    read_hr: ReadWindow,
+    *,
+    alignment: Alignment,
+    psf: Psf,
+    bands: tuple[int, int],
+    report: Callable[[int, int], None],
+) -> SceneMoments:
+    """Means and covariances of the LR-HSI with the degraded HR-MSI over the whole common footprint.
+
+    Raises:
+        ValueError: No LR pixel is valid in both scenes.
+    """
+    sums = MomentSums(hsi_bands=bands[0], msi_bands=bands[1])
+    gather(sums, read_lr, read_hr, alignment=alignment, psf=psf, report=report)
     return sums.solve()

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pifnet_cli.pair import PairGeometry, PairInputs
+from pifnet_cli.pair import PairGeometry
 from pifnet_cli.scene import Pixels, Positions, Window
 
 SYMMETRIES = 8  # of a square: four quarter turns, each with or without a flip
@@ -27,12 +27,6 @@ def turned_window(window: Window, height: int, width: int, *, symmetry: int) -> 
     if symmetry >= 4:
         window = Window(height - window.bottom, window.column, window.height, window.width)
     return window
-
-
-def transposed(inputs: PairInputs) -> PairInputs:
-    """Rows become columns, in every plane and in the meaning of the phase."""
-    upsampled, hr_msi, msi_smooth, phase = (np.ascontiguousarray(plane.swapaxes(1, 2)) for plane in inputs)
-    return PairInputs(upsampled, hr_msi, msi_smooth, phase[[2, 3, 0, 1]])
 
 
 def may_be_transposed(geometry: PairGeometry) -> bool:

@@ -18,7 +18,7 @@ from pifnet_cli.training.objectives import Batch, Objective
 from pifnet_cli.training.validation import HeldOut
 
 WARM_UP = 20  # steps over which the rate of a cosine schedule rises
-HALVING_EPOCHS = 200
+BETA2 = 0.999  # of Adam; no recipe says otherwise
 EMA_START = 10  # the running mean of the first steps reaches back less far
 LOOKAHEAD = 3  # batches that are prepared while a GPU works
 
@@ -50,10 +50,16 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Optimisation:
-    """How weights move."""
+    """How weights move: AdamW, which is Adam where nothing decays.
+
+    `decay_every` epochs a schedule of steps multiplies the learning rate by `decay_factor`.
+    """
 
     learning_rate: float
     schedule: Schedule
+    decay_every: int
+    decay_factor: float
+    beta1: float
     weight_decay: float
     ema_decay: float
     gradient_clip: float
@@ -64,8 +70,8 @@ class Optimisation:
             case Schedule.COSINE:
                 fall = 0.5 * (1 + math.cos(math.pi * progress))
                 return self.learning_rate * fall * min(1.0, (step + 1) / WARM_UP)
-            case Schedule.HALVING:
-                return float(self.learning_rate * 0.5 ** (epoch // HALVING_EPOCHS))
+            case Schedule.STEPS:
+                return float(self.learning_rate * self.decay_factor ** (epoch // self.decay_every))
             case Schedule.CONSTANT:
                 return self.learning_rate
 
@@ -104,7 +110,10 @@ class Learner:
         self.optimisation = optimisation
         self.device = device
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=optimisation.learning_rate, weight_decay=optimisation.weight_decay
+            self.network.parameters(),
+            lr=optimisation.learning_rate,
+            betas=(optimisation.beta1, BETA2),
+            weight_decay=optimisation.weight_decay,
         )
         self.running_mean = copy.deepcopy(self.network) if optimisation.ema_decay else None
         self._uses_bfloat16 = precision is Precision.BFLOAT16
@@ -121,7 +130,7 @@ class Learner:
             FloatingPointError: Loss or gradient is not finite; the weights are as before.
         """
         self.network.train()
-        batch = Batch(*(tensor.to(self.device, non_blocking=True) for tensor in batch))
+        batch = batch.to(self.device)
         with (
             contained_randomness(number),
             torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._uses_bfloat16),

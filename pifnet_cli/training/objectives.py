@@ -10,9 +10,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.anchors.regression import Regression
 from models.anchors.subspace import ResidualBasis, apply_correction, features, image_scale, target_coefficients
 from pifnet_cli.pair import PairInputs
+from pifnet_cli.planes import ImagePlanes, image_planes
 from pifnet_cli.scene import Pixels
 from pifnet_cli.training.augment import mixed_components
 from pifnet_cli.training.losses import (
@@ -24,17 +24,21 @@ from pifnet_cli.training.losses import (
 from pifnet_cli.training.patches import Sample
 
 Floats = NDArray[np.float32]
-Network = Callable[[Floats, Floats], Floats]
+Network = Callable[..., Floats]  # (hsi, msi), and the LR-HSI where the network asks for it
 
 ROTATION = 0.5  # of random component mixtures, radians
 
 
 class Example(NamedTuple):
-    """One patch as a network sees it, (channels, H, W) each; the target is NaN where it is unknown."""
+    """One patch as a network sees it, (channels, H, W) each; the target is NaN where it is unknown.
+
+    `lr_hsi` (C, h, w) is None where the network does not ask for it.
+    """
 
     hsi: Floats
     msi: Floats
     target: Floats
+    lr_hsi: Floats | None = None
 
 
 class Batch(NamedTuple):
@@ -44,6 +48,18 @@ class Batch(NamedTuple):
     msi: Tensor
     target: Tensor
     mask: Tensor
+    lr_hsi: Tensor | None = None
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the network is called with."""
+        return (self.hsi, self.msi) if self.lr_hsi is None else (self.hsi, self.msi, self.lr_hsi)
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device."""
+        hsi, msi, target, mask = (part.to(device, non_blocking=True) for part in self[:4])
+        lr_hsi = None if self.lr_hsi is None else self.lr_hsi.to(device, non_blocking=True)
+        return Batch(hsi, msi, target, mask, lr_hsi)
 
 
 class Losses(NamedTuple):
@@ -56,14 +72,17 @@ class Losses(NamedTuple):
 class Objective(Protocol):
     """A variant of training."""
 
-    def example(self, sample: Sample, rng: Generator) -> Example:
-        """A patch, augmented where that is done after degradation."""
+    def example(self, sample: Sample) -> Example:
+        """A patch as it is."""
+
+    def augmented(self, example: Example, rng: Generator) -> Example:
+        """Another that could have been, where that is made after degradation."""
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """Run the network and compare."""
 
-    def fused(self, network: Network, inputs: PairInputs, regression: Regression) -> Pixels:
-        """What the trained network is for: (C, H, W)."""
+    def fused(self, network: Network, sample: Sample) -> Pixels:
+        """What the trained network is for: (C, H, W); the sample's reference is not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +100,33 @@ class LossWeights:
 
 def collate(examples: list[Example]) -> Batch:
     """Examples of one size -> a batch."""
-    hsi, msi, target = (torch.from_numpy(np.stack(planes)) for planes in zip(*examples, strict=True))
+    hsi, msi, target = (torch.from_numpy(np.stack(planes)) for planes in zip(*(e[:3] for e in examples), strict=True))
+    coarse = [example.lr_hsi for example in examples if example.lr_hsi is not None]
     mask = torch.isfinite(target)
-    return Batch(hsi, msi, torch.where(mask, target, torch.zeros_like(target)), mask)
+    zeroed = torch.where(mask, target, torch.zeros_like(target))
+    return Batch(hsi, msi, zeroed, mask, torch.from_numpy(np.stack(coarse)) if coarse else None)
 
 
 class CorrectionObjective:
-    """`anchored`: the network corrects the regression anchor in the residual's subspace (DESIGN 4)."""
+    """`anchored`: the network corrects an anchor in the residual's subspace (DESIGN 4)."""
 
     def __init__(self, basis: ResidualBasis, *, weights: LossWeights, input_noise: float) -> None:
         self.basis = basis
         self._weights, self._noise = weights, np.float32(input_noise)
         self._energy = torch.from_numpy(basis.energy)
 
-    def example(self, sample: Sample, rng: Generator) -> Example:
-        """Components of the residual and of what the anchor misses, randomly mixed; a little noise on the inputs."""
-        inputs = sample.inputs
-        hsi, msi = self._features(inputs, sample.regression)
-        anchor = sample.regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
+    def example(self, sample: Sample) -> Example:
+        """Components of the residual, and of what the anchor misses."""
+        inputs = sample.tile.inputs()
+        anchor = _anchor(inputs, sample)
+        hsi, msi = self._features(inputs, sample)
         target = target_coefficients(sample.reference, anchor, regression=sample.regression, basis=self.basis)
-        hsi, target = mixed_components(hsi, target, rng, rotation=ROTATION)
-        hsi = hsi + self._noise * rng.standard_normal(hsi.shape, dtype=np.float32)
-        return Example(hsi, msi + self._noise * rng.standard_normal(msi.shape, dtype=np.float32), target)
+        return Example(hsi, msi, target)
+
+    def augmented(self, example: Example, rng: Generator) -> Example:
+        """Components randomly mixed; a little noise on the inputs."""
+        hsi, target = mixed_components(example.hsi, example.target, rng, rotation=ROTATION)
+        return _noisy(example._replace(hsi=hsi, target=target), self._noise, rng)
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """Squared error weighted by the components' energy, and the paper's terms on the completed residuals."""
@@ -114,37 +138,34 @@ class CorrectionObjective:
         # The correction starts at zero, where it has no direction: angles are those of the residual it completes.
         return _with_paper_terms(network, batch, error, self._weights, base=batch.hsi[:, : len(self._energy)])
 
-    def fused(self, network: Network, inputs: PairInputs, regression: Regression) -> Pixels:
+    def fused(self, network: Network, sample: Sample) -> Pixels:
         """The anchor plus the network's correction."""
-        anchor = regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
-        coefficients = network(*self._features(inputs, regression))
-        return apply_correction(anchor, coefficients, regression=regression, basis=self.basis)
+        inputs = sample.tile.inputs()
+        coefficients = network(*self._features(inputs, sample))
+        return apply_correction(_anchor(inputs, sample), coefficients, regression=sample.regression, basis=self.basis)
 
-    def _features(self, inputs: PairInputs, regression: Regression) -> tuple[Floats, Floats]:
-        return features(
-            upsampled=inputs.upsampled,
-            hr_msi=inputs.hr_msi,
-            msi_smooth=inputs.msi_smooth,
-            phase=inputs.phase,
-            regression=regression,
-            basis=self.basis,
-        )
+    def _features(self, inputs: PairInputs, sample: Sample) -> tuple[Floats, Floats]:
+        return features(**inputs._asdict(), regression=sample.regression, basis=self.basis, anchor=sample.anchor)
 
 
 class ImageObjective:
-    """`paper`: the network predicts the image itself, from the upsampled LR-HSI and the HR-MSI, in the pair's scale."""
+    """The network predicts the image itself, in the pair's scale: `paper`, and the methods it is compared with.
 
-    def __init__(self, *, weights: LossWeights, input_noise: float) -> None:
-        self._weights, self._noise = weights, np.float32(input_noise)
+    What it sees as the LR-HSI on the fine grid is the anchor, where there is one, else the interpolated LR-HSI.
+    """
 
-    def example(self, sample: Sample, rng: Generator) -> Example:
-        """Both inputs and the truth, divided by one number."""
-        scale = image_scale(sample.regression)
-        hsi, msi = _scaled(sample.inputs.upsampled, scale), _scaled(sample.inputs.hr_msi, scale)
-        if self._noise:
-            hsi = hsi + self._noise * rng.standard_normal(hsi.shape, dtype=np.float32)
-            msi = msi + self._noise * rng.standard_normal(msi.shape, dtype=np.float32)
-        return Example(hsi, msi, sample.reference / scale)
+    def __init__(self, *, weights: LossWeights, input_noise: float, block_ratio: int | None = None) -> None:
+        """`block_ratio`: HR pixels along the side of an LR pixel, where the network takes the LR-HSI itself."""
+        self._weights, self._noise, self._block_ratio = weights, np.float32(input_noise), block_ratio
+
+    def example(self, sample: Sample) -> Example:
+        """Inputs and the truth, divided by one number."""
+        planes = self._planes(sample)
+        return Example(planes.hsi, planes.msi, sample.reference / image_scale(sample.regression), planes.lr_hsi)
+
+    def augmented(self, example: Example, rng: Generator) -> Example:
+        """A little noise on the inputs."""
+        return _noisy(example, self._noise, rng) if self._noise else example
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """L1 + weighted L_inv + weighted (1 - cosine of Zbar and Zhat)."""
@@ -154,12 +175,26 @@ class ImageObjective:
 
         return _with_paper_terms(network, batch, error, self._weights, base=None)
 
-    def fused(self, network: Network, inputs: PairInputs, regression: Regression) -> Pixels:
-        """The network's image in the pair's units; NaN where the LR-HSI is."""
-        scale = image_scale(regression)
-        image = network(_scaled(inputs.upsampled, scale), _scaled(inputs.hr_msi, scale)) * scale
-        is_valid = np.isfinite(inputs.upsampled) & np.isfinite(inputs.hr_msi).all(axis=0)
-        return np.where(is_valid, image, np.float32(np.nan))
+    def fused(self, network: Network, sample: Sample) -> Pixels:
+        """The network's image in the pair's units; NaN where the inputs are."""
+        planes = self._planes(sample)
+        return planes.answer(network(*planes.inputs), image_scale(sample.regression))
+
+    def _planes(self, sample: Sample) -> ImagePlanes:
+        scale = image_scale(sample.regression)
+        return image_planes(sample.tile, block_ratio=self._block_ratio, anchor=sample.anchor, scale=scale)
+
+
+def _anchor(inputs: PairInputs, sample: Sample) -> Pixels:
+    """The sample's own anchor, or the regression."""
+    if sample.anchor is not None:
+        return sample.anchor
+    return sample.regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
+
+
+def _noisy(example: Example, std: np.float32, rng: Generator) -> Example:
+    hsi, msi = (plane + std * rng.standard_normal(plane.shape, dtype=np.float32) for plane in example[:2])
+    return example._replace(hsi=hsi, msi=msi)
 
 
 def _with_paper_terms(
@@ -175,9 +210,9 @@ def _with_paper_terms(
     `base` is added to both images before their spectra are compared.
     """
     if not weights.need_auxiliary:
-        total = error(network(batch.hsi, batch.msi).float())
+        total = error(network(*batch.inputs).float())
         return Losses(total, {"error": total})
-    output = cast("_WithAuxiliary", network).forward_with_auxiliary(batch.hsi, batch.msi)
+    output = cast("_WithAuxiliary", network).forward_with_auxiliary(*batch.inputs[:2])
     fused, preliminary = output.fused.float(), output.preliminary.float()
     first, second = (preliminary, fused) if base is None else (base + preliminary, base + fused)
     parts = {
@@ -187,11 +222,6 @@ def _with_paper_terms(
     }
     total = parts["error"] + weights.inverse * parts["inverse"] + weights.cosine * parts["cosine"]
     return Losses(total, parts)
-
-
-def _scaled(image: Pixels, scale: np.float32) -> Floats:
-    """Divided by the scale; zero where invalid."""
-    return np.where(np.isfinite(image), image / scale, np.float32(0))
 
 
 class _Auxiliary(Protocol):

@@ -5,7 +5,7 @@ A patch is a function of its number and the seed: training can stop anywhere and
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -16,11 +16,17 @@ from pifnet_cli.align import Alignment
 from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.degrade.wald import SensorModel, degrade_patch
 from pifnet_cli.errors import TrainingError
-from pifnet_cli.pair import PairGeometry, PairInputs, pair_inputs, plan_windows
+from pifnet_cli.lattice import block_start, is_regular, naive_phase
+from pifnet_cli.pair import PairGeometry, PairTile, TileEngine, plan_windows
 from pifnet_cli.resample import SUPPORT
-from pifnet_cli.scene import Pixels, Positions, Window
-from pifnet_cli.settings import Sampling
-from pifnet_cli.training.augment import SYMMETRIES, may_be_transposed, transposed, turned, turned_window
+from pifnet_cli.scene import Pixels, Window
+from pifnet_cli.settings import Phase, Sampling
+from pifnet_cli.training.augment import (
+    SYMMETRIES,
+    may_be_transposed,
+    turned,
+    turned_window,
+)
 
 ATTEMPTS = 50  # patches tried until one holds enough valid pixels
 MINIMUM_VALID = 0.1  # share of a patch's values
@@ -40,9 +46,10 @@ class TrainingPair:
         alignment: How LR-HSI and HR-MSI lie on each other.
         psf: The hyperspectral sensor's blur.
         sensor: Makes new pairs of the reference; None where the pair is real.
-        regression: The anchor over the whole pair.
+        regression: Over the whole pair.
         area: HR pixels that patches are drawn from.
         held_out: HR pixels that training never sees the truth of; may be empty.
+        anchor: What the network starts from on a tile, (C, H, W); None where that is interpolation or the regression.
     """
 
     name: str
@@ -55,15 +62,41 @@ class TrainingPair:
     regression: Regression
     area: Window
     held_out: Window
+    anchor: TileEngine | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """A tile of a pair with its truth (C, H, W), and the anchor of the scene it comes from."""
+    """A tile of a pair with its truth, and what is global to the scene it comes from.
 
-    inputs: PairInputs
+    Attributes:
+        tile: Both scenes.
+        reference: (C, H, W) on the tile, the truth.
+        regression: Of the whole scene.
+        anchor: (C, H, W), the closed-form estimate that a network starts from; None where that is the regression, or
+            interpolation.
+    """
+
+    tile: PairTile
     reference: Pixels
     regression: Regression
+    anchor: Pixels | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PatchNeeds:
+    """What a network asks of its patches.
+
+    Attributes:
+        phase: Where LR pixels are taken to lie.
+        block_ratio: HR pixels along a block's side, where the network takes the LR-HSI as it is: patches then begin
+            where a block does. None where it does not.
+        margin: LR pixels round a patch that its anchor looks at.
+    """
+
+    phase: Phase = Phase.TRUE
+    block_ratio: int | None = None
+    margin: int = SUPPORT
 
 
 def split_area(whole: Window, *, share: float, guard: int) -> tuple[Window, Window]:
@@ -82,7 +115,14 @@ class PatchSource:
     """Patches by number: `len(source)` of them make an epoch."""
 
     def __init__(
-        self, pairs: Sequence[TrainingPair], *, patch_size: int, sampling: Sampling, stride: int, seed: int
+        self,
+        pairs: Sequence[TrainingPair],
+        *,
+        patch_size: int,
+        sampling: Sampling,
+        stride: int,
+        seed: int,
+        needs: PatchNeeds,
     ) -> None:
         """Check that every pair has room for a patch.
 
@@ -91,12 +131,14 @@ class PatchSource:
         """
         for pair in pairs:
             ratio = pair.sensor.ratio if pair.sensor else 1
-            if min(pair.area.height, pair.area.width) < -(-patch_size // ratio) * ratio:
+            blocks = needs.block_ratio or 1
+            room = -(-patch_size // ratio) * ratio + (blocks if blocks > 1 else 0)
+            if min(pair.area.height, pair.area.width) < room:
                 raise TrainingError(
                     f"{pair.name}: leaves {pair.area.height} x {pair.area.width} pixels to train on, fewer than a "
                     f"patch of {patch_size}; lower --patch-size or --validation-share, or name --validation scenes"
                 )
-        self._pairs = pairs
+        self._pairs, self._needs = pairs, needs
         self._size, self._sampling, self._seed = patch_size, sampling, seed
         corners = [_lattice(pair.area, patch_size, stride) for pair in pairs]
         self._lattice = [(index, *corner) for index, found in enumerate(corners) for corner in found]
@@ -115,8 +157,9 @@ class PatchSource:
         rng = np.random.default_rng([self._seed, number])
         for attempt in range(ATTEMPTS):
             pair, window = self._place(number, rng, attempt)
-            sample = _simulated(pair, window, rng) if pair.sensor else _real(pair, window, rng)
-            if np.isfinite(sample.reference).mean() >= MINIMUM_VALID and np.isfinite(sample.inputs.hr_msi).any():
+            draw = _simulated if pair.sensor else _real
+            sample = draw(pair, window, self._needs, rng)
+            if np.isfinite(sample.reference).mean() >= MINIMUM_VALID and np.isfinite(sample.tile.hr_msi).any():
                 return sample
         names = ", ".join(pair.name for pair in self._pairs)
         raise TrainingError(f"{names}: {ATTEMPTS} patches in a row were nodata; train on scenes with more valid pixels")
@@ -143,37 +186,93 @@ def _starts(length: int, size: int, stride: int) -> list[int]:
     return sorted({*range(0, length - size + 1, stride), length - size})
 
 
-def _simulated(pair: TrainingPair, window: Window, rng: Generator) -> Sample:
+def _simulated(pair: TrainingPair, window: Window, needs: PatchNeeds, rng: Generator) -> Sample:
     """Turn a piece of the reference round the patch, degrade it afresh, and cut the patch out."""
     sensor = cast("SensorModel", pair.sensor)
-    crop = _surroundings(window, pair.area, sensor, rng)
+    crop = _surroundings(window, pair.area, sensor, margin=needs.margin, rng=rng)
     symmetry = int(rng.integers(SYMMETRIES))
     reference = turned(pair.read_reference(crop), symmetry)
     tile = turned_window(window.relative_to(crop), crop.height, crop.width, symmetry=symmetry)
+    phase = sensor.phase if needs.phase is Phase.TRUE else naive_phase(sensor.ratio)
+    if needs.block_ratio is not None:
+        reference, tile = _block_aligned(reference, tile, ratio=sensor.ratio, phase=phase)
     lr_hsi, hr_msi = degrade_patch(reference, sensor, rng=rng)
-    geometry = _geometry(tile, sensor, lr_size=(lr_hsi.shape[1], lr_hsi.shape[2]))
-    inputs = pair_inputs(lr_hsi, hr_msi, geometry=geometry, psf=sensor.psf)
+    geometry = PairGeometry.regular(
+        ratio=sensor.ratio, phase=phase, lr_size=lr_hsi.shape[1:], hr_size=hr_msi.shape[1:], tile=tile
+    )
     rows, columns = tile.slices
-    return Sample(inputs, np.ascontiguousarray(reference[:, rows, columns]), pair.regression)
+    truth = np.ascontiguousarray(reference[:, rows, columns])
+    return _sample(PairTile(lr_hsi, hr_msi, geometry, sensor.psf), truth, pair)
 
 
-def _real(pair: TrainingPair, window: Window, rng: Generator) -> Sample:
+def _real(pair: TrainingPair, window: Window, needs: PatchNeeds, rng: Generator) -> Sample:
     """The patch as the two sensors saw it; transposed at times, where that keeps the phase."""
-    windows = plan_windows(pair.alignment, window, pair.psf)
+    windows = plan_windows(pair.alignment, window, pair.psf, margin=needs.margin)
     geometry = PairGeometry.of_windows(pair.alignment, windows)
-    inputs = pair_inputs(pair.read_lr(windows.lr), pair.read_hr(windows.hr), geometry=geometry, psf=pair.psf)
-    reference = pair.read_reference(window)
+    if needs.block_ratio is not None and is_regular(geometry, needs.block_ratio):
+        window = _at_block(window, geometry, needs.block_ratio, pair.area)
+        windows = plan_windows(pair.alignment, window, pair.psf, margin=needs.margin)
+        geometry = PairGeometry.of_windows(pair.alignment, windows)
+    tile = PairTile(pair.read_lr(windows.lr), pair.read_hr(windows.hr), geometry, pair.psf)
+    truth = pair.read_reference(window)
     if may_be_transposed(geometry) and rng.random() < 0.5:
-        return Sample(transposed(inputs), np.ascontiguousarray(reference.swapaxes(1, 2)), pair.regression)
-    return Sample(inputs, reference, pair.regression)
+        tile, truth = tile.transposed(), np.ascontiguousarray(truth.swapaxes(1, 2))
+    return _sample(tile, truth, pair)
 
 
-def _surroundings(window: Window, area: Window, sensor: SensorModel, rng: Generator) -> Window:
-    """The patch with what PSF and interpolation reach, as far as the area goes; sides are multiples of the ratio.
+def whole_sample(pair: TrainingPair, window: Window, *, margin: int) -> Sample:
+    """A window of a pair as the two sensors saw it, with its truth; anchors look at `margin` LR pixels round it."""
+    windows = plan_windows(pair.alignment, window, pair.psf, margin=margin)
+    geometry = PairGeometry.of_windows(pair.alignment, windows)
+    tile = PairTile(pair.read_lr(windows.lr), pair.read_hr(windows.hr), geometry, pair.psf)
+    return _sample(tile, pair.read_reference(window), pair)
+
+
+def _sample(tile: PairTile, truth: Pixels, pair: TrainingPair) -> Sample:
+    return Sample(tile, truth, pair.regression, None if pair.anchor is None else pair.anchor.fuse(tile))
+
+
+def _at_block(window: Window, geometry: PairGeometry, ratio: int, area: Window) -> Window:
+    """The window moved up and left to where a block begins, or down and right where the area ends before."""
+    at, tile = geometry.lr_in_hr, geometry.tile
+    row = window.row - (tile.row - block_start(float(at.rows[0]), ratio)) % ratio
+    column = window.column - (tile.column - block_start(float(at.columns[0]), ratio)) % ratio
+    return replace(
+        window,
+        row=row if row >= area.row else row + ratio,
+        column=column if column >= area.column else column + ratio,
+    )
+
+
+def _block_aligned(reference: Pixels, tile: Window, *, ratio: int, phase: tuple[float, float]) -> tuple[Pixels, Window]:
+    """Cut rows and columns off so that the tile begins where an LR pixel's block of HR pixels does."""
+    (height, width), (first_row, first_column) = reference.shape[1:], (block_start(at, ratio) for at in phase)
+    rows, row = _on_blocks(tile.row, tile.height, height, first=first_row, ratio=ratio)
+    columns, column = _on_blocks(tile.column, tile.width, width, first=first_column, ratio=ratio)
+    return np.ascontiguousarray(reference[:, rows, columns]), Window(row, column, tile.height, tile.width)
+
+
+def _on_blocks(start: int, size: int, length: int, *, first: int, ratio: int) -> tuple[slice, int]:
+    """One axis of `_block_aligned`: the pixels to keep, whole blocks of them, and where the tile begins in these.
+
+    At the ends, where a block would reach beyond what there is, the tile moves instead. A block begins at `first`;
+    `length` is a multiple of the ratio, and longer than `size` by one block at least.
+    """
+    cut = (start - first) % ratio
+    kept = (length - cut) // ratio * ratio
+    if 0 <= start - cut <= kept - size:
+        return slice(cut, cut + kept), start - cut
+    lowest = first % ratio
+    highest = lowest + (length - size - lowest) // ratio * ratio
+    return slice(0, length), lowest if start < cut else highest
+
+
+def _surroundings(window: Window, area: Window, sensor: SensorModel, *, margin: int, rng: Generator) -> Window:
+    """The patch with `margin` LR pixels and what the PSF reaches round it; sides are multiples of the ratio.
 
     Its first pixel decides the sampling phase, which thus takes every value.
     """
-    reach = math.ceil(sensor.psf.radius + max(map(abs, sensor.shift))) + SUPPORT * sensor.ratio
+    reach = math.ceil(sensor.psf.radius + max(map(abs, sensor.shift))) + margin * sensor.ratio
     row, height = _span(window.row, window.height, area.row, area.bottom, reach=reach, ratio=sensor.ratio, rng=rng)
     column, width = _span(
         window.column, window.width, area.column, area.right, reach=reach, ratio=sensor.ratio, rng=rng
@@ -188,15 +287,3 @@ def _span(start: int, size: int, first: int, last: int, *, reach: int, ratio: in
     surplus = (high - low) % ratio
     cut = int(rng.integers(max(0, surplus - (high - start - size)), min(surplus, start - low) + 1))
     return low + cut, high - low - surplus
-
-
-def _geometry(tile: Window, sensor: SensorModel, *, lr_size: tuple[int, int]) -> PairGeometry:
-    row_phase, column_phase = sensor.phase
-    rows = np.arange(tile.row, tile.bottom, dtype=np.float64)
-    columns = np.arange(tile.column, tile.right, dtype=np.float64)
-    lr_rows, lr_columns = (np.arange(size, dtype=np.float64) for size in lr_size)
-    return PairGeometry(
-        tile=tile,
-        tile_in_lr=Positions((rows - row_phase) / sensor.ratio, (columns - column_phase) / sensor.ratio),
-        lr_in_hr=Positions(lr_rows * sensor.ratio + row_phase, lr_columns * sensor.ratio + column_phase),
-    )

@@ -19,7 +19,7 @@ from pifnet_cli.degrade.wald import SensorModel, project_spectrally
 from pifnet_cli.errors import GridError, SceneReadError
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.scene import Pixels, Scene, Window
-from pifnet_cli.settings import Protocol, SimulateSettings
+from pifnet_cli.settings import Phase, Protocol, SimulateSettings
 from pifnet_cli.training.patches import ReadWindow
 
 RECORD_NAME = "simulation.json"
@@ -79,23 +79,24 @@ class SharedReader:
         return self._pixels[:, rows, columns]
 
 
-def open_source(path: Path, degradation: SimulateSettings, stack: ExitStack) -> Source:
+def open_source(path: Path, degradation: SimulateSettings, stack: ExitStack, *, phase: Phase) -> Source:
     """Open a folder (`lr_hsi`, `hr_msi`, `reference`, and `simulation.json` where simulated) or a reference scene.
 
     Args:
         path: A folder or a scene.
         degradation: For reference scenes all of it; for real pairs protocol and MTF.
         stack: Closes the files.
+        phase: Where LR pixels are taken to lie.
 
     Raises:
         PifnetError: A scene is missing or cannot be used, or the three of a folder do not fit.
     """
     if not path.is_dir():
-        return _degraded_source(path, degradation, stack)
+        return _degraded_source(path, degradation, stack, phase)
     lr, hr, reference = (stack.enter_context(open_scene(_found(path, names)))
                          for names in (LR_NAMES, HR_NAMES, REFERENCE_NAMES))  # fmt: skip
     _require_same_grid(reference.scene, hr.scene)
-    alignment = align(lr.scene, hr.scene)
+    alignment = align(lr.scene, hr.scene, phase=phase)
     sensor = _recorded_sensor(path)
     return Source(
         path=path,
@@ -150,7 +151,7 @@ def _no_report(_done: int, _total: int) -> None:
     pass
 
 
-def _degraded_source(path: Path, degradation: SimulateSettings, stack: ExitStack) -> Source:
+def _degraded_source(path: Path, degradation: SimulateSettings, stack: ExitStack, phase: Phase) -> Source:
     reader = stack.enter_context(open_scene(path))
     scene, ratio = reader.scene, degradation.ratio
     height, width = (side // ratio * ratio for side in (scene.grid.height, scene.grid.width))
@@ -181,7 +182,7 @@ def _degraded_source(path: Path, degradation: SimulateSettings, stack: ExitStack
         read_lr=pair.read_lr,
         read_hr=pair.read_hr,
         read_reference=read,
-        alignment=align(lr, hr),
+        alignment=align(lr, hr, phase=phase),
         psf=sensor.psf,
         sensor=sensor,
     )

@@ -2,31 +2,35 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.anchors.regression import Regression
-from models.interface import SizeRule
+from models.interface import FusionNetwork
 from pifnet_cli.metrics.with_reference import psnr_db
-from pifnet_cli.pair import PairGeometry, PairInputs, pair_inputs, plan_windows
+from pifnet_cli.networks import grown_to_rule
 from pifnet_cli.scene import Pixels, Window
 from pifnet_cli.training.objectives import Network, Objective
-from pifnet_cli.training.patches import TrainingPair
+from pifnet_cli.training.patches import Sample, TrainingPair, whole_sample
 
 TILE = 128  # HR pixels
 HALO = 16  # HR pixels round a tile that are fused with it and cut off
 IDENTICAL_DB = 999.0  # stands for infinity, which JSON has not
 MAXIMUM_TILES = 16  # per scene, evenly spread
+KEPT_BYTES = 256 * 2**20  # of references of held-out tiles; with all that belongs to them, some three times that
 
-Fuse = Callable[[PairInputs, Regression], Pixels]
+Fuse = Callable[[Sample], Pixels]
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """PSNR on held-out area, the mean over scenes, dB: of the network, of its anchor, of interpolation alone."""
+    """PSNR on held-out area, the mean over scenes, dB: of the network, of its anchor, of interpolation alone.
+
+    Where it has no anchor, the regression is what it is compared with.
+    """
 
     psnr_db: float
     anchor_psnr_db: float
@@ -34,17 +38,18 @@ class HeldOut:
 
     @property
     def gain_db(self) -> float:
-        """What the network adds to the regression anchor."""
+        """What the network adds to its anchor."""
         return self.psnr_db - self.anchor_psnr_db
 
 
 class Validation:
     """Held-out tiles of several scenes, scored as often as wanted."""
 
-    def __init__(self, pairs: Sequence[TrainingPair], objective: Objective) -> None:
-        """Choose the tiles of the pairs that hold anything out."""
+    def __init__(self, pairs: Sequence[TrainingPair], objective: Objective, *, margin: int) -> None:
+        """Choose the tiles of the pairs that hold anything out; anchors look at `margin` LR pixels round a tile."""
         self._pairs = [pair for pair in pairs if not pair.held_out.is_empty]
-        self._objective = objective
+        self._objective, self._margin = objective, margin
+        self._samples: dict[tuple[int, Window], Sample] = {}
         self._baselines: tuple[float, float] | None = None
 
     def score(self, network: nn.Module, *, device: torch.device) -> HeldOut | None:
@@ -52,59 +57,71 @@ class Validation:
         if not self._pairs:
             return None
         if self._baselines is None:
-            self._baselines = self._mean_psnr(_anchor), self._mean_psnr(_upsampled)
+            self._baselines = self._mean_psnr(_start), self._mean_psnr(_upsampled)
         if not np.isfinite(self._baselines).all():
             return None
         run = network_function(network, device)
-        score = self._mean_psnr(lambda inputs, regression: self._objective.fused(run, inputs, regression))
+        score = self._mean_psnr(lambda sample: self._objective.fused(run, sample))
         return HeldOut(score, *self._baselines)
 
     def _mean_psnr(self, fuse: Fuse) -> float:
-        return float(np.mean([_scene_psnr(pair, fuse) for pair in self._pairs]))
+        return float(np.mean([self._scene_psnr(index, fuse) for index in range(len(self._pairs))]))
+
+    def _scene_psnr(self, index: int, fuse: Fuse) -> float:
+        """PSNR over all held-out tiles of one scene, values that both images have."""
+        squares, count, peak = 0.0, 0, 0.0
+        for tile in held_out_tiles(self._pairs[index].held_out):
+            sample = self._sample(index, tile)
+            context = _context(tile, self._pairs[index])
+            rows, columns = tile.relative_to(context).slices
+            truth = sample.reference[:, rows, columns].astype(np.float64)
+            difference = fuse(sample)[:, rows, columns] - truth
+            is_valid = np.isfinite(difference)
+            squares += float(np.square(difference[is_valid]).sum())
+            count += int(is_valid.sum())
+            peak = max(peak, float(np.nanmax(truth, initial=0.0)))
+        if count == 0:
+            return float("nan")
+        mean: NDArray[np.float64] = psnr_db(np.array([squares / count]), np.array([peak]))
+        return min(float(mean[0]), IDENTICAL_DB)
+
+    def _sample(self, index: int, tile: Window) -> Sample:
+        """A held-out tile with its surroundings; kept where that fits, since anchors take time."""
+        if (index, tile) in self._samples:
+            return self._samples[index, tile]
+        pair = self._pairs[index]
+        window = _context(tile, pair)
+        sample = whole_sample(pair, window, margin=self._margin)
+        if sum(kept.reference.nbytes for kept in self._samples.values()) + sample.reference.nbytes < KEPT_BYTES:
+            self._samples[index, tile] = sample
+        return sample
 
 
 def network_function(network: nn.Module, device: torch.device) -> Network:
     """A network as a function of arrays (channels, H, W), in evaluation mode, padded to the sizes it accepts."""
-    rule = getattr(network, "size_rule", SizeRule())
+    rule = cast("FusionNetwork", network).size_rule
 
     @torch.no_grad()
-    def run(hsi: Pixels, msi: Pixels) -> Pixels:
+    def run(hsi: Pixels, msi: Pixels, lr_hsi: Pixels | None = None) -> Pixels:
         network.eval()
         height, width = hsi.shape[1:]
-        planes = (torch.from_numpy(_grown(plane, rule))[None].to(device) for plane in (hsi, msi))
+        planes = (torch.from_numpy(plane)[None].to(device) for plane in grown_to_rule(hsi, msi, lr_hsi, rule=rule))
         answer: Pixels = network(*planes)[0, :, :height, :width].float().cpu().numpy()
         return answer
 
     return run
 
 
-def _grown(image: Pixels, rule: SizeRule) -> Pixels:
-    height, width = image.shape[1:]
-    return np.pad(image, ((0, 0), (0, rule.grown(height) - height), (0, rule.grown(width) - width)), mode="symmetric")
+def _start(sample: Sample) -> Pixels:
+    """The anchor, or the regression where there is none of its own."""
+    if sample.anchor is not None:
+        return sample.anchor
+    inputs = sample.tile.inputs()
+    return sample.regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
 
 
-def _anchor(inputs: PairInputs, regression: Regression) -> Pixels:
-    return regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
-
-
-def _upsampled(inputs: PairInputs, _regression: Regression) -> Pixels:
-    return inputs.upsampled
-
-
-def _scene_psnr(pair: TrainingPair, fuse: Fuse) -> float:
-    """PSNR over all held-out tiles of one scene, values that both images have."""
-    squares, count, peak = 0.0, 0, 0.0
-    for tile in held_out_tiles(pair.held_out):
-        truth = pair.read_reference(tile).astype(np.float64)
-        difference = _fused_tile(pair, tile, fuse) - truth
-        is_valid = np.isfinite(difference)
-        squares += float(np.square(difference[is_valid]).sum())
-        count += int(is_valid.sum())
-        peak = max(peak, float(np.nanmax(truth, initial=0.0)))
-    if count == 0:
-        return float("nan")
-    mean: NDArray[np.float64] = psnr_db(np.array([squares / count]), np.array([peak]))
-    return min(float(mean[0]), IDENTICAL_DB)
+def _upsampled(sample: Sample) -> Pixels:
+    return sample.tile.inputs().upsampled
 
 
 def held_out_tiles(area: Window) -> list[Window]:
@@ -119,13 +136,9 @@ def held_out_tiles(area: Window) -> list[Window]:
     return [tiles[index] for index in np.linspace(0, len(tiles) - 1, MAXIMUM_TILES).round().astype(int)]
 
 
-def _fused_tile(pair: TrainingPair, tile: Window, fuse: Fuse) -> Pixels:
+def _context(tile: Window, pair: TrainingPair) -> Window:
+    """The tile with its halo, inside the output."""
     output = pair.alignment.output
     inside = Window(tile.row - output.row, tile.column - output.column, tile.height, tile.width)
     grown = inside.grown(HALO).clipped(output.height, output.width)
-    context = Window(grown.row + output.row, grown.column + output.column, grown.height, grown.width)
-    windows = plan_windows(pair.alignment, context, pair.psf)
-    geometry = PairGeometry.of_windows(pair.alignment, windows)
-    inputs = pair_inputs(pair.read_lr(windows.lr), pair.read_hr(windows.hr), geometry=geometry, psf=pair.psf)
-    rows, columns = tile.relative_to(context).slices
-    return fuse(inputs, pair.regression)[:, rows, columns]
+    return Window(grown.row + output.row, grown.column + output.column, grown.height, grown.width)

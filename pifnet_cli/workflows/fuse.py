@@ -10,18 +10,20 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from models.anchors.regression import Regression
+from models.classical.moments import SceneMoments
 from pifnet_cli.align import Alignment, align
 from pifnet_cli.degrade.psf import Psf, gaussian_from_mtf, paper_psf
 from pifnet_cli.errors import GridError, SettingsError
-from pifnet_cli.inference.closed_form import RegressionEngine, TileEngine
+from pifnet_cli.inference.closed_form import anchor_engine, training_free_engine
 from pifnet_cli.inference.selection import Choice, choose_method
-from pifnet_cli.inference.statistics import scene_regression
-from pifnet_cli.pair import PairGeometry, pair_inputs, plan_windows
+from pifnet_cli.inference.statistics import scene_moments, scene_regression
+from pifnet_cli.lattice import REGULAR
+from pifnet_cli.pair import PairGeometry, PairTile, TileEngine, plan_windows
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.raster.strips import StripFile
 from pifnet_cli.raster.writer import WriteOptions, create_scene, require_creatable
 from pifnet_cli.scene import RATIO_FIELD, Pixels, Scene, Window
-from pifnet_cli.settings import FuseSettings, Method, Protocol
+from pifnet_cli.settings import Anchor, FuseSettings, Method, Phase, Protocol, Variant
 from pifnet_cli.tiling.blending import Blender
 from pifnet_cli.tiling.layout import Tile, TilePlan
 
@@ -102,7 +104,7 @@ def fuse_scene(
         plan = plan_fusion(lr.scene, hr.scene, output, settings, checkpoint=checkpoint)
         writer = stack.enter_context(create_scene(plan.target, _options(plan, settings), inputs=[lr_hsi, hr_msi]))
         strips = stack.enter_context(StripFile(output.parent))
-        engine = _engine(plan, _regression(plan, lr, hr, progress), settings)
+        engine = _engine(plan, lr, hr, settings, progress=progress)
         blender = Blender(plan.tiles, strips)
         for done, tile in enumerate(plan.tiles, start=1):
             core, pixels = blender.add(tile, fused_tile(tile, plan, engine, lr=lr, hr=hr))
@@ -127,9 +129,18 @@ def plan_fusion(
 ) -> FusionPlan:
     """Decide grid, method, sensor model and tiles, without touching a pixel."""
     alignment = align(lr, hr, extent=settings.extent)
-    for notice in alignment.notices:
+    choice = choose_method(
+        settings.method,
+        checkpoint,
+        lr_bands=lr.bands,
+        hr_bands=hr.bands,
+        ratio=alignment.ratio,
+        is_sensor_known=settings.protocol is not None or settings.mtf_at_nyquist is not None,
+    )
+    if _phase(settings, choice) is Phase.NAIVE:
+        alignment = align(lr, hr, extent=settings.extent, phase=Phase.NAIVE)
+    for notice in (*alignment.notices, *_regrid_notices(choice, alignment)):
         log.warning("%s, %s: %s", lr.path, hr.path, notice)
-    choice = choose_method(settings.method, checkpoint, lr_bands=lr.bands, hr_bands=hr.bands, ratio=alignment.ratio)
     log.info("method %s: %s", choice.method.value, choice.reason)
     return FusionPlan(
         choice=choice,
@@ -145,13 +156,13 @@ def fused_tile(tile: Tile, plan: FusionPlan, engine: TileEngine, *, lr: SceneRea
     origin = plan.alignment.output
     context = tile.context
     on_hr = Window(context.row + origin.row, context.column + origin.column, context.height, context.width)
-    windows = plan_windows(plan.alignment, on_hr, plan.psf)
+    windows = plan_windows(plan.alignment, on_hr, plan.psf, margin=engine.margin)
     if windows.lr.is_empty:
         return np.full((plan.target.bands.count, tile.window.height, tile.window.width), np.nan, dtype=np.float32)
     geometry = PairGeometry.of_windows(plan.alignment, windows)
-    inputs = pair_inputs(lr.read(windows.lr), hr.read(windows.hr), geometry=geometry, psf=plan.psf)
+    pair = PairTile(lr.read(windows.lr), hr.read(windows.hr), geometry, plan.psf)
     rows, columns = tile.window.relative_to(context).slices
-    return np.ascontiguousarray(engine.fuse(inputs)[:, rows, columns])
+    return np.ascontiguousarray(engine.fuse(pair)[:, rows, columns])
 
 
 def _options(plan: FusionPlan, settings: FuseSettings) -> WriteOptions:
@@ -165,14 +176,17 @@ def _options(plan: FusionPlan, settings: FuseSettings) -> WriteOptions:
 
 
 def _tiles(settings: FuseSettings, choice: Choice, alignment: Alignment) -> TilePlan:
-    """Networks get overlapping tiles with a halo; a closed form gives the same pixels whatever the tile."""
-    is_network = choice.method is Method.PIFNET
+    """Networks and block methods get overlapping tiles; a pointwise one gives the same pixels whatever the tile.
+
+    Networks also get a halo; what is not a network takes the LR pixels that it wants round a tile itself.
+    """
+    is_blended = choice.method.is_network or choice.method in (Method.CNMF, Method.HYSURE)
     return TilePlan(
         height=alignment.output.height,
         width=alignment.output.width,
-        tile_size=settings.tile_size if is_network else settings.tile_size - settings.overlap,
-        overlap=settings.overlap if is_network else 0,
-        halo=settings.halo if is_network else 0,
+        tile_size=settings.tile_size if is_blended else settings.tile_size - settings.overlap,
+        overlap=settings.overlap if is_blended else 0,
+        halo=settings.halo if choice.method.is_network else 0,
     )
 
 
@@ -224,26 +238,64 @@ def _holds(dtype: str, value: float) -> bool:
     return True
 
 
-def _regression(plan: FusionPlan, lr: SceneReader, hr: SceneReader, progress: Progress) -> Regression:
+def _phase(settings: FuseSettings, choice: Choice) -> Phase:
+    """The user's, else the one that the checkpoint was trained with."""
+    return settings.phase or Phase((choice.header or {}).get("phase", Phase.TRUE))
+
+
+def _regrid_notices(choice: Choice, alignment: Alignment) -> list[str]:
+    """What the user should know about methods that need whole or parallel LR pixels."""
+    is_rotated = not alignment.lr_positions(Window(0, 0, 2, 2)).is_separable
+    if choice.method.is_network and "ratio" in ((choice.header or {}).get("hyper_parameters") or {}):
+        ratio = round(alignment.ratio)
+        if is_rotated or max(abs(alignment.ratio_rows - ratio), abs(alignment.ratio_columns - ratio)) > REGULAR:
+            return [
+                f"{choice.method.value} takes LR pixels as {ratio} x {ratio} blocks; the LR-HSI is interpolated there"
+            ]
+    elif is_rotated and choice.method in (Method.KRIGING, Method.ATPRK, Method.CNMF, Method.HYSURE):
+        return [f"{choice.method.value} needs LR rows along HR rows; the LR-HSI is interpolated there"]
+    return []
+
+
+def _engine(
+    plan: FusionPlan, lr: SceneReader, hr: SceneReader, settings: FuseSettings, *, progress: Progress
+) -> TileEngine:
+    """The method, with what is global to the pair."""
     try:
-        return scene_regression(
-            lr.read,
-            hr.read,
-            alignment=plan.alignment,
-            psf=plan.psf,
-            bands=(lr.scene.bands.count, hr.scene.bands.count),
-            report=lambda done, total: progress("reading statistics", done, total),
-        )
+        statistics = _statistics(plan, lr, hr, progress)
     except ValueError as error:
         raise GridError(
             f"{lr.scene.path}: {error} ({hr.scene.path}); both hold nodata where the other has pixels; check nodata "
             f"values with: pifnet info FILE"
         ) from error
-
-
-def _engine(plan: FusionPlan, regression: Regression, settings: FuseSettings) -> TileEngine:
-    if plan.choice.checkpoint is None:
-        return RegressionEngine(regression)
+    alignment, choice = plan.alignment, plan.choice
+    ratio = alignment.ratio_rows, alignment.ratio_columns
+    if isinstance(statistics, SceneMoments):
+        return training_free_engine(choice.method, statistics, ratio=ratio)
+    if choice.checkpoint is None:
+        return anchor_engine(Anchor(choice.method), statistics, ratio=ratio)
     from pifnet_cli.inference.engine import load_engine  # noqa: PLC0415 - torch only where a network is used
 
-    return load_engine(plan.choice.checkpoint, regression, device=settings.device, precision=settings.precision)
+    anchor = Anchor((choice.header or {}).get("anchor", Anchor.REGRESSION))
+    is_built_in = anchor is Anchor.REGRESSION and (choice.header or {})["variant"] == Variant.ANCHORED
+    return load_engine(
+        choice.checkpoint,
+        statistics,
+        device=settings.device,
+        precision=settings.precision,
+        anchor=None if is_built_in or anchor is Anchor.NONE else anchor_engine(anchor, statistics, ratio=ratio),
+    )
+
+
+def _statistics(plan: FusionPlan, lr: SceneReader, hr: SceneReader, progress: Progress) -> Regression | SceneMoments:
+    """What the method asks of the whole scene, in one pass over the LR-HSI."""
+    needs_moments = not (plan.choice.method.is_network or plan.choice.method in (Method.REGRESSION, Method.KRIGING))
+    gathered = scene_moments if needs_moments else scene_regression
+    return gathered(
+        lr.read,
+        hr.read,
+        alignment=plan.alignment,
+        psf=plan.psf,
+        bands=(lr.scene.bands.count, hr.scene.bands.count),
+        report=lambda done, total: progress("reading statistics", done, total),
+    )

@@ -11,17 +11,24 @@ from typing import Any, cast
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
+from torch import nn
 
-from models.anchors.subspace import band_mean_square, image_scale, noise_scale, residual_basis
-from models.interface import FusionNetwork
-from pifnet_cli.checkpoint import WEIGHTS_FILE, Arrays, Header, TrainingState, bands_record, load_state
+from models.anchors.regression import Regression
+from models.anchors.subspace import ResidualBasis, band_mean_square, image_scale, noise_scale, residual_basis
+from models.interface import FusionNetwork, OutputStart
+from pifnet_cli.align import Alignment
+from pifnet_cli.checkpoint import WEIGHTS_FILE, Header, TrainingState, bands_record, load_state
 from pifnet_cli.degrade.noise import noise_std
 from pifnet_cli.device import chosen_device, chosen_precision
 from pifnet_cli.errors import BandsError, CheckpointError, GridError, SettingsError, TrainingError
+from pifnet_cli.inference.closed_form import anchor_engine
 from pifnet_cli.inference.statistics import scene_regression
-from pifnet_cli.networks import build_network
+from pifnet_cli.networks import block_ratio, build_network
+from pifnet_cli.pair import TileEngine
+from pifnet_cli.recipes import Recipe, recipe_of
 from pifnet_cli.reports.history import History
-from pifnet_cli.settings import Overwrite, Recipe, Start, TrainSettings, Variant
+from pifnet_cli.resample import SUPPORT
+from pifnet_cli.settings import Anchor, Method, Overwrite, Start, TrainSettings, Variant
 from pifnet_cli.training.keeper import Keeper, position_record, scores_record
 from pifnet_cli.training.loop import (
     BatchAt,
@@ -34,7 +41,8 @@ from pifnet_cli.training.loop import (
     contained_randomness,
 )
 from pifnet_cli.training.objectives import Batch, CorrectionObjective, ImageObjective, LossWeights, Objective, collate
-from pifnet_cli.training.patches import PatchSource, TrainingPair, split_area
+from pifnet_cli.training.patches import PatchNeeds, PatchSource, TrainingPair, split_area
+from pifnet_cli.training.pool import ExamplePool
 from pifnet_cli.training.sources import Source, open_source
 from pifnet_cli.training.state import changed_settings, restore
 from pifnet_cli.training.validation import HeldOut, Validation
@@ -73,11 +81,15 @@ class TrainingResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scenes:
-    """Everything that is open: what to train on, and what to validate on."""
+    """Everything that is open: what to train on, and what to validate on.
+
+    `margin` is how many LR pixels round a patch its anchor looks at.
+    """
 
     sources: list[Source]
     training: list[TrainingPair]
     validation: list[TrainingPair]
+    margin: int
 
 
 def train_model(
@@ -95,26 +107,28 @@ def train_model(
     Raises:
         PifnetError: An input cannot be used, inputs do not fit each other, or training stopped before its budget.
     """
-    recipe = settings.recipe()
+    recipe = recipe_of(settings)
     state = _usable_folder(folder, settings)
     with ExitStack() as stack:
         # BLAS threads wait for cores that torch's threads hold, and the other way round: 17 x slower (measured).
         stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
         scenes = _open_scenes(inputs, settings, stack)
         fingerprint = _fingerprint(scenes, settings)
-        objective, constants = _objective(scenes, settings, noise=recipe.input_noise)
-        learner = _learner(scenes, objective, settings)
+        basis = _basis(scenes, settings) if settings.variant_used is Variant.ANCHORED else None
+        learner = _learner(scenes, basis, settings, recipe)
+        objective = _objective(learner, basis, recipe)
         position = _resumed(learner, state, folder, fingerprint)
         history = stack.enter_context(History(folder, log=settings.log, from_step=position.step if state else -1))
         keeper = Keeper(
             folder,
             learner,
             header=_header(scenes, learner, settings),
-            constants=constants,
+            constants={} if basis is None else basis.to_arrays(),
             fingerprint=fingerprint,
             add_to_history=history.add,
         )
-        validation = Validation(scenes.validation, objective)
+        needs = PatchNeeds(settings.phase, block_ratio=block_ratio(learner.network), margin=scenes.margin)
+        validation = Validation(scenes.validation, objective, margin=scenes.margin)
         course = Course(
             validate=lambda network: validation.score(network, device=learner.device),
             validations=settings.validations,
@@ -127,11 +141,12 @@ def train_model(
             sampling=settings.sampling,
             stride=settings.stride or recipe.patch_size // 2,
             seed=settings.seed,
+            needs=needs,
         )
         training = Training(
             learner, objective=objective, budget=_budget(patches, recipe), course=course, position=position
         )
-        batch_at = _batches(patches, objective, batch_size=recipe.batch_size, seed=settings.seed)
+        batch_at = _batches(ExamplePool(patches, objective, size=recipe.pool), recipe.batch_size, settings.seed)
         end = training.run(batch_at)
         return TrainingResult(folder, keeper.header, end)
 
@@ -154,13 +169,16 @@ def _usable_folder(folder: Path, settings: TrainSettings) -> TrainingState | Non
 def _open_scenes(inputs: Sequence[Path], settings: TrainSettings, stack: ExitStack) -> _Scenes:
     if not inputs:
         raise SettingsError("nothing to train on; name folders of pifnet simulate, or reference scenes")
-    sources = [open_source(path, settings.degradation, stack) for path in inputs]
-    others = [open_source(path, settings.degradation, stack) for path in settings.validation]
+    sources = [open_source(path, settings.degradation, stack, phase=settings.phase) for path in inputs]
+    others = [open_source(path, settings.degradation, stack, phase=settings.phase) for path in settings.validation]
     for source in [*sources[1:], *others]:
         _require_alike(source, sources[0])
-    pairs = [_training_pair(source, 0.0 if others else settings.validation_share) for source in sources]
-    held_out = [_training_pair(source, 1.0) for source in others] or pairs
-    return _Scenes(sources, pairs, [pair for pair in held_out if not pair.held_out.is_empty])
+    share = 0.0 if others else settings.validation_share
+    pairs = [_training_pair(source, share, settings) for source in sources]
+    held_out = [_training_pair(source, 1.0, settings) for source in others] or pairs
+    engines = [pair.anchor for pair in pairs if pair.anchor is not None]
+    margin = max((engine.margin for engine in engines), default=SUPPORT)
+    return _Scenes(sources, pairs, [pair for pair in held_out if not pair.held_out.is_empty], margin)
 
 
 def _require_alike(source: Source, first: Source) -> None:
@@ -177,7 +195,7 @@ def _require_alike(source: Source, first: Source) -> None:
         )
 
 
-def _training_pair(source: Source, share: float) -> TrainingPair:
+def _training_pair(source: Source, share: float, settings: TrainSettings) -> TrainingPair:
     """The source with its anchor, over the whole pair as `fuse` computes it, and the area held out."""
     guard = math.ceil(source.psf.radius + source.alignment.ratio)
     area, held_out = split_area(source.alignment.output, share=share, guard=guard)
@@ -203,21 +221,34 @@ def _training_pair(source: Source, share: float) -> TrainingPair:
         regression=regression,
         area=area,
         held_out=held_out,
+        anchor=_anchor(source.alignment, regression, settings),
     )
 
 
-def _objective(scenes: _Scenes, settings: TrainSettings, *, noise: float) -> tuple[Objective, Arrays]:
-    """The variant, and the constants that its checkpoint needs."""
-    weights = LossWeights(inverse=settings.inverse_weight, cosine=settings.cosine_weight)
-    if settings.variant is Variant.PAPER:
-        return ImageObjective(weights=weights, input_noise=noise), {}
-    basis = residual_basis(
+def _anchor(alignment: Alignment, regression: Regression, settings: TrainSettings) -> TileEngine | None:
+    """What the network starts from, where that is neither interpolation nor the regression it knows of itself."""
+    anchor = settings.anchor_used
+    is_built_in = anchor is Anchor.REGRESSION and settings.variant_used is Variant.ANCHORED
+    if anchor is Anchor.NONE or is_built_in:
+        return None
+    return anchor_engine(anchor, regression, ratio=(alignment.ratio_rows, alignment.ratio_columns))
+
+
+def _basis(scenes: _Scenes, settings: TrainSettings) -> ResidualBasis:
+    return residual_basis(
         [pair.regression.residual_covariance for pair in scenes.training],
         components=settings.components,
         band_scale=_band_scale(scenes.training),
         ratio=scenes.sources[0].alignment.ratio,
     )
-    return CorrectionObjective(basis, weights=weights, input_noise=noise), basis.to_arrays()
+
+
+def _objective(learner: Learner, basis: ResidualBasis | None, recipe: Recipe) -> Objective:
+    weights = LossWeights(inverse=recipe.inverse_weight, cosine=recipe.cosine_weight)
+    if basis is None:
+        ratio = block_ratio(learner.network)
+        return ImageObjective(weights=weights, input_noise=recipe.input_noise, block_ratio=ratio)
+    return CorrectionObjective(basis, weights=weights, input_noise=recipe.input_noise)
 
 
 def _band_scale(pairs: Sequence[TrainingPair]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -232,24 +263,53 @@ def _band_scale(pairs: Sequence[TrainingPair]) -> np.ndarray[Any, np.dtype[np.fl
     return noise_scale(np.sqrt(np.mean(variances, axis=0)))
 
 
-def _learner(scenes: _Scenes, objective: Objective, settings: TrainSettings) -> Learner:
-    hsi_bands, msi_bands = scenes.sources[0].lr.bands.count, scenes.sources[0].hr.bands.count
-    shape: dict[str, Any] = {"hsi_channels": hsi_bands, "msi_channels": msi_bands}
-    if isinstance(objective, CorrectionObjective):
-        count = objective.basis.components
-        shape = {"hsi_channels": 2 * count, "msi_channels": 2 * msi_bands + 4, "out_channels": count}
-        shape["output_start"] = "zero"
-    recipe, device = settings.recipe(), chosen_device(settings.device)
+def _learner(scenes: _Scenes, basis: ResidualBasis | None, settings: TrainSettings, recipe: Recipe) -> Learner:
+    device = chosen_device(settings.device)
     optimisation = Optimisation(
         learning_rate=recipe.learning_rate,
         schedule=recipe.schedule,
-        weight_decay=settings.weight_decay,
+        decay_every=recipe.decay_every,
+        decay_factor=recipe.decay_factor,
+        beta1=recipe.beta1,
+        weight_decay=recipe.weight_decay,
         ema_decay=recipe.ema_decay,
-        gradient_clip=settings.gradient_clip,
+        gradient_clip=recipe.gradient_clip,
     )
+    shape = _shape(scenes.sources[0], basis, settings)
     with contained_randomness(settings.seed):
         network = build_network(settings.method.value, shape | recipe.network)
+    _require_whole_blocks(network, recipe.patch_size, settings.method)
     return Learner(network, optimisation, device=device, precision=chosen_precision(settings.precision, device))
+
+
+def _shape(source: Source, basis: ResidualBasis | None, settings: TrainSettings) -> dict[str, Any]:
+    """The numbers of a network's constructor that follow from the scenes."""
+    hsi_bands, msi_bands = source.lr.bands.count, source.hr.bands.count
+    if basis is not None:
+        count = basis.components
+        return {
+            "hsi_channels": 2 * count,
+            "msi_channels": 2 * msi_bands + 4,
+            "out_channels": count,
+            "output_start": OutputStart.ZERO.value,
+        }
+    shape: dict[str, Any] = {"hsi_channels": hsi_bands, "msi_channels": msi_bands}
+    if settings.method is not Method.PIFNET:
+        shape["ratio"] = round(source.alignment.ratio)
+    if settings.anchor_used is not Anchor.NONE:
+        shape["output_start"] = OutputStart.ZERO.value  # an untrained network is its anchor
+        if settings.method is Method.U2NET:
+            shape["skip"] = "upsampled"  # what it learns as its skip otherwise
+    return shape
+
+
+def _require_whole_blocks(network: nn.Module, patch_size: int, method: Method) -> None:
+    rule = cast("FusionNetwork", network).size_rule
+    if not rule.accepts(patch_size, patch_size):
+        raise SettingsError(
+            f"--patch-size {patch_size}: {method.value} takes multiples of {rule.multiple_of} from {rule.minimum}; "
+            f"the nearest is {rule.grown(patch_size)}"
+        )
 
 
 def _resumed(learner: Learner, state: TrainingState | None, folder: Path, fingerprint: dict[str, Any]) -> Position:
@@ -266,7 +326,7 @@ def _resumed(learner: Learner, state: TrainingState | None, folder: Path, finger
 
 def _fingerprint(scenes: _Scenes, settings: TrainSettings) -> dict[str, Any]:
     """What decides the course of a training, as JSON values."""
-    chosen = asdict(settings) | asdict(settings.recipe())
+    chosen = asdict(settings) | asdict(recipe_of(settings))
     chosen = {name: value for name, value in chosen.items() if name not in MAY_CHANGE}
     chosen["validation"] = [path.name for path in settings.validation]
     seen = [
@@ -286,7 +346,9 @@ def _header(scenes: _Scenes, learner: Learner, settings: TrainSettings) -> Heade
         sensor = {"protocol": degradation.protocol.value, "mtf_at_nyquist": degradation.mtf_at_nyquist}
     return Header(
         method=settings.method.value,
-        variant=settings.variant.value,
+        variant=settings.variant_used.value,
+        anchor=settings.anchor_used.value,
+        phase=settings.phase.value,
         hyper_parameters=dict(cast("FusionNetwork", learner.network).hyper_parameters),
         hsi_bands=bands_record(first.lr.bands),
         msi_bands=bands_record(first.hr.bands),
@@ -306,17 +368,15 @@ def _budget(patches: PatchSource, recipe: Recipe) -> Budget:
         steps=recipe.steps,
         epochs=recipe.epochs,
         minutes=recipe.minutes,
-        steps_per_epoch=math.ceil(len(patches) / recipe.batch_size),
+        steps_per_epoch=math.ceil((recipe.epoch_patches or len(patches)) / recipe.batch_size),
     )
 
 
-def _batches(patches: PatchSource, objective: Objective, *, batch_size: int, seed: int) -> BatchAt:
+def _batches(pool: ExamplePool, batch_size: int, seed: int) -> BatchAt:
     """The batch of a step as a function of its number: a resumed training sees what it would have seen."""
 
     def batch_at(step: int) -> Batch:
         numbers = range(step * batch_size, (step + 1) * batch_size)
-        randomness = [np.random.default_rng([seed, number, 2]) for number in numbers]
-        samples = map(patches.sample, numbers)
-        return collate([objective.example(sample, rng) for sample, rng in zip(samples, randomness, strict=True)])
+        return collate([pool.example(number, np.random.default_rng([seed, number, 2])) for number in numbers])
 
     return batch_at

@@ -10,11 +10,11 @@ from models.pifnet.network import PIFNet
 from pifnet_cli.checkpoint import Checkpoint, Header, bands_record, save_checkpoint
 from pifnet_cli.errors import CheckpointError, DependencyError
 from pifnet_cli.inference.engine import load_engine
-from pifnet_cli.pair import PairInputs
 from pifnet_cli.scene import Bands
 from pifnet_cli.settings import Device, FuseSettings, Overwrite, Precision
 from pifnet_cli.workflows.fuse import fuse_scene
 from scenes import write_scene
+from tiles import pair_tile
 
 HSI, MSI, COMPONENTS = 7, 3, 4
 SMALL = {"width": 8, "blocks": 1, "segments": 2, "d_state": 2, "lora_heads": 2, "lora_rank": 1}
@@ -55,12 +55,8 @@ def anchored(tmp_path):
     return tmp_path / "anchored"
 
 
-def _inputs(height, width, seed=0):
-    rng = np.random.default_rng(seed)
-    upsampled, msi, smooth, phase = (
-        rng.uniform(0.1, 0.9, (count, height, width)).astype(np.float32) for count in (HSI, MSI, MSI, 4)
-    )
-    return PairInputs(upsampled, msi, smooth, phase)
+def _tile(height, width, seed=0):
+    return pair_tile(np.random.default_rng(seed), bands=(HSI, MSI), size=(height, width))
 
 
 def _regression():
@@ -76,37 +72,39 @@ def _loaded(path):
 
 def test_the_image_network_answers_in_the_units_of_the_scene(paper):
     path, network = paper
-    inputs, scale = _inputs(20, 24), image_scale(_regression())
+    tile, scale = _tile(20, 24), image_scale(_regression())
+    inputs = tile.inputs()
     with torch.inference_mode():
         hsi, msi = (torch.from_numpy(image / scale)[None] for image in (inputs.upsampled, inputs.hr_msi))
         expected = scale * network(hsi, msi)[0].numpy()
-    np.testing.assert_allclose(_loaded(path).fuse(inputs), expected, atol=1e-5)
+    np.testing.assert_allclose(_loaded(path).fuse(tile), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 33), (24, 40)])
 def test_any_size_is_accepted(paper, size):
-    assert _loaded(paper[0]).fuse(_inputs(*size)).shape == (HSI, *size)
+    assert _loaded(paper[0]).fuse(_tile(*size)).shape == (HSI, *size)
 
 
 def test_an_untrained_anchored_network_is_the_anchor(anchored):
-    inputs = _inputs(21, 34)
+    tile = _tile(21, 34)
+    inputs = tile.inputs()
     expected = _regression().apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
-    np.testing.assert_array_equal(_loaded(anchored).fuse(inputs), expected)
+    np.testing.assert_array_equal(_loaded(anchored).fuse(tile), expected)
 
 
 def test_invalid_pixels_stay_invalid_and_spoil_no_others(paper, anchored):
-    inputs = _inputs(32, 32)
-    inputs.upsampled[:, 3:6, 7:9] = np.nan
-    inputs.hr_msi[1, 20, 20] = np.nan
-    inputs.upsampled[4] = np.nan  # a band without data
+    tile = _tile(32, 32)
+    tile.lr_hsi[:, 1, 2] = np.nan
+    tile.hr_msi[1, 20, 20] = np.nan
+    tile.lr_hsi[4] = np.nan  # a band without data
     expected = np.zeros((HSI, 32, 32), dtype=bool)
-    expected[:, 3:6, 7:9] = True
+    expected[:, 4:8, 8:12] = True
     expected[:, 20, 20] = True
     expected[4] = True
-    np.testing.assert_array_equal(np.isnan(_loaded(paper[0]).fuse(inputs)), expected)
-    inputs.upsampled[4] = inputs.upsampled[3]
+    np.testing.assert_array_equal(np.isnan(_loaded(paper[0]).fuse(tile)), expected)
+    tile.lr_hsi[4] = tile.lr_hsi[3]
     expected[4] = expected[3]
-    np.testing.assert_array_equal(np.isnan(_loaded(anchored).fuse(inputs)), expected)
+    np.testing.assert_array_equal(np.isnan(_loaded(anchored).fuse(tile)), expected)
 
 
 def test_tensors_of_another_network_are_refused(tmp_path):

@@ -18,8 +18,8 @@ def _saved(path, gain, ratio=4.0):
     return path
 
 
-def _choice(method=None, checkpoint=None, *, hsi=HSI, ratio=4.0):
-    return choose_method(method, checkpoint, lr_bands=hsi, hr_bands=MSI, ratio=ratio)
+def _choice(method=None, checkpoint=None, *, hsi=HSI, ratio=4.0, known=False):
+    return choose_method(method, checkpoint, lr_bands=hsi, hr_bands=MSI, ratio=ratio, is_sensor_known=known)
 
 
 @pytest.fixture
@@ -66,3 +66,29 @@ def test_a_given_checkpoint_must_fit(tmp_path):
 def test_a_checkpoint_without_use_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="uses no checkpoint"):
         _choice(Method.REGRESSION, _saved(tmp_path / "mine", 0.5))
+
+
+@pytest.mark.usefixtures("bundled")
+def test_kriging_is_for_pairs_whose_blur_is_known():
+    assert _choice(known=True).method is Method.KRIGING
+    assert _choice(known=False).method is Method.REGRESSION
+    assert "--mtf" in _choice(known=False).reason
+
+
+@pytest.mark.usefixtures("bundled")
+def test_a_network_asked_for_by_name_needs_a_checkpoint():
+    with pytest.raises(SettingsError, match=r"--method psrt: needs --checkpoint; .*pifnet train --method psrt"):
+        _choice(Method.PSRT)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match=r"--method psrt: .*mine holds pifnet"):
+        _choice(Method.PSRT, _saved(tmp_path / "mine", 0.5))
+
+
+def test_the_anchor_that_a_gain_is_over_is_named(tmp_path):
+    header = Header(
+        "pifnet", "anchored", {}, bands_record(HSI), bands_record(MSI), 4.0, None, 1.0, {"gain_db": 0.2}, "kriging"
+    )
+    save_checkpoint(tmp_path / "mine", Checkpoint(header, {"weight": np.zeros(2, dtype=np.float32)}))
+    assert "+0.20 dB over kriging" in _choice(checkpoint=tmp_path / "mine").reason

@@ -1,3 +1,5 @@
+"""One contract for every network; a new one joins it by existing."""
+
 import json
 import subprocess
 import sys
@@ -6,66 +8,170 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from models.catalog import ModelName, network_class
+from models.catalog import BlockName, ModelName, PointwiseName, network_class
+from models.references import REFERENCES
+from pifnet_cli.settings import NETWORKS, Method
 
-HSI, MSI, HEIGHT, WIDTH = 7, 3, 24, 40
+HSI, MSI, RATIO = 7, 3, 4
+ANSWERS_UPSAMPLED = {  # what `output_start="zero"` needs besides, and the rounding that its docstring grants
+    ModelName.HSRNET: ({}, 0.0),
+    ModelName.FUSFORMER: ({}, 0.0),
+    ModelName.PSRT: ({}, 0.0),
+    ModelName.U2NET: ({"skip": "upsampled"}, 0.0),
+    ModelName.DT3NET: ({}, 0.0),
+    ModelName.SMGUNET: ({}, 1e-6),
+}
 
 
-def _network(name, **more):
+def _built(name, *, hsi=HSI, msi=MSI, ratio=RATIO, **more):
     torch.manual_seed(0)
-    network = network_class(name)(hsi_channels=HSI, msi_channels=MSI, width=16, **more)
-    for parameter in network.parameters():  # what starts at zero would hide what depends on it
-        torch.nn.init.normal_(parameter, std=0.1)
+    shape = {"hsi_channels": hsi, "msi_channels": msi} | ({} if name is ModelName.PIFNET else {"ratio": ratio})
+    return network_class(name)(**shape, **more).eval()
+
+
+def _varied(name, **more):
+    """With what starts at zero moved away from there: it would hide what depends on it."""
+    network = _built(name, **more)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            fan_in = parameter[0].numel() if parameter.ndim else 1
+            parameter += 0.1 * torch.randn_like(parameter) / fan_in**0.5
     return network
 
 
-def _inputs(height=HEIGHT, width=WIDTH):
-    return torch.rand(2, HSI, height, width), torch.rand(2, MSI, height, width)
+def _inputs(network, size=None, *, batch=2):
+    """Images of a size, or of the smallest ones accepted that are not square."""
+    rule, numbers = network.size_rule, network.hyper_parameters
+    height, width = size or (rule.minimum, rule.minimum + rule.multiple_of)
+    torch.manual_seed(2)
+    bands, ratio = numbers["hsi_channels"], numbers.get("ratio", RATIO)
+    images = [torch.rand(batch, bands, height, width), torch.rand(batch, numbers["msi_channels"], height, width)]
+    if network.needs_lr_hsi:
+        images.append(torch.rand(batch, bands, max(height // ratio, 1), max(width // ratio, 1)))
+    return images
+
+
+def _parameters(network):
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 @pytest.mark.parametrize("name", ModelName)
-def test_every_network_answers_with_an_image_of_its_hsi_shape(name):
-    hsi, msi = _inputs()
-    fused = _network(name)(hsi, msi)
-    assert fused.shape == (2, HSI, HEIGHT, WIDTH)
+@pytest.mark.parametrize(("hsi", "msi"), [(HSI, MSI), (1, 12), (240, 1), (1, 1)])
+def test_every_network_answers_with_an_image_of_its_hsi_shape(name, hsi, msi):
+    network = _built(name, hsi=hsi, msi=msi)
+    inputs = _inputs(network, batch=1)
+    with torch.inference_mode():
+        fused = network(*inputs)
+    assert fused.shape == inputs[0].shape
     assert fused.dtype == torch.float32
+    assert torch.isfinite(fused).all()
+
+
+@pytest.mark.parametrize("name", [name for name in ModelName if name is not ModelName.PIFNET])
+@pytest.mark.parametrize("ratio", [2, 3, 4, 8])
+def test_every_ratio_is_answered_on_the_fine_grid(name, ratio):
+    network = _built(name, ratio=ratio)
+    inputs = _inputs(network, batch=1)
+    with torch.inference_mode():
+        assert network(*inputs).shape == inputs[0].shape
+    if network.needs_lr_hsi:
+        assert network.size_rule.multiple_of % ratio == 0
+
+
+@pytest.mark.parametrize("name", [name for name in ModelName if name is not ModelName.PIFNET])
+def test_a_ratio_below_one_is_refused(name):
+    with pytest.raises(ValueError, match=r"ratio.* 0"):
+        _built(name, ratio=0)
 
 
 @pytest.mark.parametrize("name", ModelName)
-def test_every_network_learns_from_both_inputs_with_all_parameters(name):
-    hsi, msi = (x.requires_grad_() for x in _inputs())
-    network = _network(name)
+def test_every_network_learns_from_its_inputs_with_all_parameters(name):
+    network = _varied(name, **({"skip": "upsampled"} if name is ModelName.U2NET else {}))
+    inputs = [image.requires_grad_() for image in _inputs(network)]
+    network(*inputs).square().mean().backward()
+    for image in inputs:
+        assert image.grad.abs().amax(dim=(0, 2, 3)).min() > 0  # every band of it
+    untrained = [key for key, parameter in network.named_parameters() if parameter.grad is None]
+    if name is not ModelName.PIFNET:  # its preliminary answer is for training alone; see below
+        assert untrained == []
+    unmoved = [key for key, parameter in network.named_parameters() if parameter.grad is not None
+               and not parameter.grad.any()]  # fmt: skip
+    assert unmoved == []
+
+
+def test_pifnet_learns_with_all_parameters_through_its_auxiliary_answers():
+    network = _varied(ModelName.PIFNET)
+    hsi, msi = (image.requires_grad_() for image in _inputs(network))
     output = network.forward_with_auxiliary(hsi, msi)
     sum(part.square().mean() for part in output).backward()
-    assert hsi.grad.abs().amin(dim=(2, 3)).max() > 0
-    assert msi.grad.abs().amin(dim=(2, 3)).max() > 0
     assert [key for key, parameter in network.named_parameters() if parameter.grad is None] == []
 
 
+def test_u2net_as_published_does_not_read_the_upsampled_image():
+    network = _varied(ModelName.U2NET)
+    upsampled, hr_msi, lr_hsi = _inputs(network)
+    with torch.inference_mode():
+        assert torch.equal(network(upsampled, hr_msi, lr_hsi), network(upsampled + 1, hr_msi, lr_hsi))
+
+
 @pytest.mark.parametrize("name", ModelName)
-def test_every_network_is_rebuilt_from_its_hyper_parameters_and_weights(name):
-    network = _network(name, output_start="zero", pooling_window=9)
-    rebuilt = network_class(name)(**json.loads(json.dumps(network.hyper_parameters)))
+@pytest.mark.parametrize("start", ["published", "zero"])
+def test_every_network_is_rebuilt_from_its_hyper_parameters_and_weights(name, start):
+    network = _varied(name, output_start=start)
+    rebuilt = network_class(name)(**json.loads(json.dumps(dict(network.hyper_parameters)))).eval()
     rebuilt.load_state_dict(network.state_dict())
-    inputs = _inputs()
-    assert torch.equal(rebuilt(*inputs), network(*inputs))
+    inputs = _inputs(network)
+    with torch.inference_mode():
+        assert torch.equal(rebuilt(*inputs), network(*inputs))
+    assert rebuilt.hyper_parameters == network.hyper_parameters
 
 
 @pytest.mark.parametrize("name", ModelName)
-@pytest.mark.parametrize("side", [1, 2, 3, 5, 8, 22])
+def test_numbers_of_its_own_come_back_too(name):
+    own = {
+        ModelName.PIFNET: {"pooling_window": 9, "width": 16},
+        ModelName.HSRNET: {"width": 16},
+        ModelName.FUSFORMER: {"attention_tile": 8},
+        ModelName.PSRT: {"residual_slope": 0.2},
+        ModelName.U2NET: {"skip": "upsampled"},
+        ModelName.DT3NET: {"operator_kernel": 7},
+        ModelName.SMGUNET: {},
+    }[name]
+    network = _built(name, **own)
+    assert own.items() <= network.hyper_parameters.items()
+    assert {"hsi_channels", "msi_channels", "output_start"} <= network.hyper_parameters.keys()
+
+
+@pytest.mark.parametrize("name", ModelName)
+@pytest.mark.parametrize("side", [1, 2, 3, 4, 6, 8, 12, 16, 22])
 def test_the_declared_size_rule_is_true_and_sufficient(name, side):
-    network = _network(name)
-    inputs = _inputs(side, 6)
-    if network.size_rule.accepts(side, 6):
-        assert network(*inputs).shape[2:] == (side, 6)
-    else:
-        with pytest.raises(ValueError, match="even sides"):
-            network(*inputs)
+    network = _built(name)
+    other = network.size_rule.grown(8)
+    for size in ((side, other), (other, side)):
+        inputs = _inputs(network, size, batch=1)
+        if network.size_rule.accepts(*size):
+            with torch.inference_mode():
+                assert network(*inputs).shape[2:] == size
+        else:
+            with pytest.raises(ValueError, match=rf"{network.size_rule.multiple_of}|even sides"):
+                network(*inputs)
 
 
 @pytest.mark.parametrize("name", ModelName)
-def test_networks_answer_the_same_from_several_threads(name):
-    network, inputs = _network(name).eval(), _inputs()
+@pytest.mark.parametrize("ratio", [3, 8])
+def test_the_size_rule_of_other_ratios_is_sufficient(name, ratio):
+    network = _built(name, ratio=ratio)
+    rule = network.size_rule
+    with torch.inference_mode():
+        for size in ((rule.minimum, rule.minimum), (rule.minimum + rule.multiple_of, rule.minimum)):
+            assert network(*_inputs(network, size, batch=1)).shape[2:] == size
+
+
+@pytest.mark.parametrize("name", ModelName)
+def test_networks_answer_the_same_again_and_from_several_threads(name):
+    network = _built(name)
+    inputs = _inputs(network, batch=1)
     with torch.inference_mode():
         expected = network(*inputs)
 
@@ -73,14 +179,158 @@ def test_networks_answer_the_same_from_several_threads(name):
         with torch.inference_mode():
             return network(*inputs)
 
+    assert torch.equal(answer(0), expected)
     with ThreadPoolExecutor(2) as threads:
         answers = list(threads.map(answer, range(4)))
     assert all(torch.equal(found, expected) for found in answers)
 
 
+@pytest.mark.parametrize("name", ModelName)
+def test_images_of_a_batch_do_not_see_each_other(name):
+    network = _varied(name)
+    inputs = _inputs(network)
+    with torch.inference_mode():
+        both, second = network(*inputs), network(*(image[1:] for image in inputs))
+    torch.testing.assert_close(both[1:], second, rtol=1e-4, atol=1e-5 * both.abs().max().item())
+
+
+@pytest.mark.parametrize("name", ModelName)
+def test_inputs_are_left_as_they_were(name):
+    network = _varied(name)
+    inputs = _inputs(network)
+    before = [image.clone() for image in inputs]
+    network(*inputs)
+    assert all(torch.equal(image, kept) for image, kept in zip(inputs, before, strict=True))
+
+
+@pytest.mark.parametrize("name", ModelName)
+def test_half_precision_arithmetic_changes_digits_only(name):
+    network = _built(name)
+    inputs = _inputs(network, batch=1)
+    with torch.inference_mode():
+        expected = network(*inputs)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = network(*inputs).float()
+    assert (found - expected).abs().max() < 0.1 * expected.abs().max()
+
+
+@pytest.mark.parametrize("name", ANSWERS_UPSAMPLED)
+def test_a_zero_start_answers_the_upsampled_image(name):
+    more, rounding = ANSWERS_UPSAMPLED[name]
+    network = _built(name, output_start="zero", **more)
+    inputs = _inputs(network)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(*inputs), inputs[0], rtol=rounding, atol=rounding)
+
+
+def test_a_zero_start_of_pifnet_answers_zero():
+    network = _built(ModelName.PIFNET, output_start="zero")
+    with torch.inference_mode():
+        assert not network(*_inputs(network)).any()
+
+
+@pytest.mark.parametrize("name", ModelName)
+def test_an_unknown_start_is_refused(name):
+    with pytest.raises(ValueError, match="random"):
+        _built(name, output_start="random")
+
+
+# Totals of the published networks by METHODS' closed forms: bands C, M and ratio s.
+CLOSED_FORMS = {
+    ModelName.HSRNET: lambda C, M, s: (  # noqa: N803 - METHODS' letters
+        (C + 1) + 2 * C + 37 + 37 + 36 * M**2 + M + 9 * (C + M) * C * s**2 + C * s**2 + 576 * (C + M) + 64
+        + 443_136 + 576 * C + C
+    ),
+    ModelName.FUSFORMER: lambda C, M, _: (  # noqa: N803
+        48 * (C + M) + 48 + 28_320 + 47_040 + 20_784 + 432 * C + C + 393_216
+    ),
+    ModelName.PSRT: lambda C, M, _: 288 * (C + M) + 32 + 18 * 12_704 + 288 * C + C,  # noqa: N803
+    ModelName.U2NET: lambda C, M, s: (  # noqa: N803
+        9 * C**2 * s**2 + 288 * C + 32 + 288 * M + 32 + 9_248 + 288 * C + C + 161_824 + 32_928 + 87_232 + 230_832
+        + 105_760
+    ),
+    ModelName.DT3NET: lambda C, M, _: (  # noqa: N803
+        2_441_754 + 1_621 * C + (576 * C + 64) + 4 * 110_656 + 184_384 + 2 * (169 * C**2 + C) + (9 * C * M + M)
+        + (9 * M * C + C) + 15
+    ),
+    ModelName.SMGUNET: lambda C, M, s: (  # noqa: N803
+        2 * (9 * M * C + C) + M * C + M + 3 * (s**2 * C**2 + C) + (38 * C**2 + 4 * C)
+        + (576 * C + 64 + 73_856 + 110_656 + 9 * (64 + C) * C + C + 182 * C**2 + 9 * C)
+        + (27 * C**2 + C + 182 * C**2 + 9 * C) + (72 * C**2 + 6 * C) + 4
+    ),
+}  # fmt: skip
+# Millions printed in METHODS' table, at C = 103, M = 4 and ratio 2, 4, 8; then at C = 31, M = 3 and ratio 4.
+PRINTED = {
+    ModelName.HSRNET: (0.962, 2.154, 6.920, 0.633),
+    ModelName.FUSFORMER: (0.539, 0.539, 0.539, 0.505),
+    ModelName.PSRT: (0.289, 0.289, 0.289, 0.248),
+    ModelName.U2NET: (1.070, 2.216, 6.799, 0.785),
+    ModelName.DT3NET: (6.889, 6.889, 6.889, 3.464),
+    ModelName.SMGUNET: (5.853, 6.234, 7.762, 0.759),
+}
+LISTED = {ModelName.HSRNET: 2_153_899, ModelName.FUSFORMER: 539_143, ModelName.PSRT: 289_287,
+          ModelName.U2NET: 2_216_167, ModelName.DT3NET: 6_888_703, ModelName.SMGUNET: 6_234_495}  # fmt: skip
+LISTED_DEAD = {ModelName.HSRNET: 37, ModelName.FUSFORMER: 393_216, ModelName.PSRT: 0, ModelName.U2NET: 105_760,
+               ModelName.DT3NET: 11, ModelName.SMGUNET: 0, ModelName.PIFNET: 0}  # fmt: skip
+SHAPES = ((103, 4, 2), (103, 4, 4), (103, 4, 8), (31, 3, 4))
+
+
+def _weightless(name, hsi, msi, ratio):
+    with torch.device("meta"):
+        return _built(name, hsi=hsi, msi=msi, ratio=ratio)
+
+
+@pytest.mark.parametrize("name", CLOSED_FORMS)
+@pytest.mark.parametrize("index", range(4))
+def test_live_and_dead_parameters_are_those_of_the_published_network(name, index):
+    network = _weightless(name, *SHAPES[index])
+    total = _parameters(network) + sum(network.dead_parameters.values())
+    assert total == CLOSED_FORMS[name](*SHAPES[index])
+    assert abs(total / 1e6 - PRINTED[name][index]) < 1e-3  # Fusformer's and PSRT's last one is printed for M = 4
+
+
+@pytest.mark.parametrize("name", CLOSED_FORMS)
+def test_totals_are_the_printed_ones(name):
+    assert CLOSED_FORMS[name](103, 4, 4) == LISTED[name]
+
+
+@pytest.mark.parametrize("name", ModelName)
+def test_dead_parameters_are_listed(name):
+    assert sum(_weightless(name, 103, 4, 4).dead_parameters.values()) == LISTED_DEAD[name]
+
+
+@pytest.mark.parametrize(("hsi", "msi"), [(103, 4), (31, 3)])
+def test_pifnet_has_the_parameters_of_its_design(hsi, msi):
+    width = 64
+    between = max(width, hsi)
+
+    def convolutions(start, middle, end):
+        return 9 * start * middle + middle + 9 * middle * end + end
+
+    heads = convolutions(hsi, width, width) + convolutions(msi, width, width)
+    tails = convolutions(width, between, hsi) + convolutions(2 * width, between, hsi)
+    inside = 73_856 + 110_656 + 708_864 + 110_784 + 110_720 + 113_216  # rows of DESIGN 4 that no band enters
+    assert _parameters(_weightless(ModelName.PIFNET, hsi, msi, 4)) == heads + inside + tails
+
+
+def test_pifnet_weighs_what_the_paper_says():
+    assert round(_parameters(_weightless(ModelName.PIFNET, 103, 4, 4)) / 1e6, 2) == 1.73
+
+
+def test_every_method_is_in_the_catalogue_and_none_besides():
+    named = [*ModelName, *PointwiseName, *BlockName, "regression", "kriging"]
+    assert len(named) == len(set(named))
+    assert set(named) == set(Method)
+    assert [network.value for network in NETWORKS] == [name.value for name in ModelName]
+
+
+def test_every_method_has_its_references_and_none_besides():
+    assert set(REFERENCES) == set(Method)
+
+
 def test_the_catalogue_loads_nothing_but_the_standard_library():
     program = (
-        "import sys; before = set(sys.modules); import models.catalog, models.interface; "
+        "import sys; before = set(sys.modules); import models.catalog, models.interface, models.references; "
         "print(sorted({name.split('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

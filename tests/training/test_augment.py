@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from pifnet_cli.pair import PairGeometry, PairInputs
+from pifnet_cli.pair import PairGeometry
 from pifnet_cli.scene import Window
 from pifnet_cli.training.augment import (
     SYMMETRIES,
     may_be_transposed,
     mixed_components,
-    transposed,
     turned,
     turned_window,
 )
+from tiles import pair_tile
 
 
 @pytest.fixture
@@ -38,10 +38,11 @@ def test_a_turned_window_holds_the_turned_pixels(rng, symmetry):
 
 
 def test_transposing_swaps_axes_and_phases(rng):
-    inputs = PairInputs(*(rng.random((bands, 5, 7), dtype=np.float32) for bands in (6, 3, 3, 4)))
-    swapped = transposed(inputs)
+    tile = pair_tile(rng, size=(12, 20), phase=(0.0, 1.5), tile=Window(1, 2, 9, 14))
+    inputs, swapped = tile.inputs(), tile.transposed().inputs()
 
-    assert swapped.upsampled[2, 6, 4] == inputs.upsampled[2, 4, 6]
+    for plane, other in zip(inputs[:3], swapped[:3], strict=True):
+        assert other == pytest.approx(plane.swapaxes(1, 2), rel=1e-5)
     assert np.array_equal(swapped.phase[0], inputs.phase[2].T)
     assert np.array_equal(swapped.phase[3], inputs.phase[1].T)
 

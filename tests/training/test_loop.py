@@ -21,7 +21,16 @@ from pifnet_cli.training.objectives import Batch, Losses
 from pifnet_cli.training.state import restore, training_state
 from pifnet_cli.training.validation import HeldOut
 
-ADAMW = Optimisation(learning_rate=0.05, schedule=Schedule.COSINE, weight_decay=0.0, ema_decay=0.9, gradient_clip=1.0)
+ADAMW = Optimisation(
+    learning_rate=0.05,
+    schedule=Schedule.COSINE,
+    decay_every=200,
+    decay_factor=0.5,
+    beta1=0.9,
+    weight_decay=0.0,
+    ema_decay=0.9,
+    gradient_clip=1.0,
+)
 
 
 class Network(nn.Module):
@@ -197,8 +206,8 @@ def test_cosine_falls_to_zero_after_a_short_rise():
     assert rate(1000, progress=1.0, epoch=0) == pytest.approx(0.0)
 
 
-def test_the_papers_schedule_halves_every_200_epochs():
-    rate = replace(ADAMW, learning_rate=1.0, schedule=Schedule.HALVING).rate
+def test_a_schedule_of_steps_multiplies_every_so_many_epochs():
+    rate = replace(ADAMW, learning_rate=1.0, schedule=Schedule.STEPS, decay_every=200, decay_factor=0.5).rate
     assert [rate(0, progress=0.0, epoch=epoch) for epoch in (0, 199, 200, 400)] == [1, 1, 0.5, 0.25]
 
 

@@ -6,9 +6,9 @@ from torch import nn
 from models.anchors.regression import RegressionSums
 from models.anchors.subspace import image_scale, residual_basis
 from models.pifnet.network import PIFNet
-from pifnet_cli.pair import PairInputs
 from pifnet_cli.training.objectives import CorrectionObjective, Example, ImageObjective, LossWeights, collate
 from pifnet_cli.training.patches import Sample
+from tiles import pair_tile
 
 C, M, K, SIZE = 7, 3, 2, 16
 NO_TERMS, PAPER_TERMS = LossWeights(inverse=0, cosine=0), LossWeights(inverse=0.01, cosine=0.1)
@@ -24,8 +24,8 @@ def sample(rng):
     sums = RegressionSums(hsi_bands=C, msi_bands=M)
     msi = rng.random((M, 200), dtype=np.float32)
     sums.add((rng.random((C, M)) @ msi + 0.1 * rng.standard_normal((C, 200))).astype(np.float32), msi)
-    planes = (rng.random((bands, SIZE, SIZE), dtype=np.float32) for bands in (C, M, M, 4))
-    return Sample(PairInputs(*planes), rng.random((C, SIZE, SIZE), dtype=np.float32), sums.solve())
+    tile = pair_tile(rng, bands=(C, M), size=(SIZE, SIZE))
+    return Sample(tile, rng.random((C, SIZE, SIZE), dtype=np.float32), sums.solve())
 
 
 def correction(sample, weights=NO_TERMS, noise=0.0):
@@ -41,20 +41,20 @@ def pifnet(hsi_channels, msi_channels, out_channels):
 
 
 def test_an_answer_of_zero_is_the_anchor(sample):
-    inputs, regression = sample.inputs, sample.regression
-    fused = correction(sample).fused(lambda hsi, _msi: np.zeros_like(hsi[:K]), inputs, regression)
+    inputs, regression = sample.tile.inputs(), sample.regression
+    fused = correction(sample).fused(lambda hsi, _msi: np.zeros_like(hsi[:K]), sample)
 
     assert np.array_equal(fused, regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth))
 
 
 def test_the_target_is_the_answer_that_comes_nearest_to_the_truth(sample):
     objective = correction(sample)
-    inputs, regression = sample.inputs, sample.regression
-    signless = objective.example(sample, np.random.default_rng(0)).target
+    inputs, regression = sample.tile.inputs(), sample.regression
+    signless = objective.example(sample).target
     anchor = regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
 
     def error(answer):
-        return np.square(objective.fused(lambda *_planes: answer, inputs, regression) - sample.reference).sum()
+        return np.square(objective.fused(lambda *_planes: answer, sample) - sample.reference).sum()
 
     best = np.linalg.lstsq(
         objective.basis.directions, (sample.reference - anchor).reshape(C, -1), rcond=None
@@ -66,34 +66,36 @@ def test_the_target_is_the_answer_that_comes_nearest_to_the_truth(sample):
 
 
 def test_input_noise_is_as_strong_as_asked_for(sample):
-    clean = correction(sample).example(sample, np.random.default_rng(5))
-    noisy = correction(sample, noise=0.3).example(sample, np.random.default_rng(5))
+    clean, noisy = (
+        objective.augmented(objective.example(sample), np.random.default_rng(5))
+        for objective in (correction(sample), correction(sample, noise=0.3))
+    )
 
     assert np.std(noisy.msi - clean.msi) == pytest.approx(0.3, rel=0.1)
     assert np.array_equal(noisy.target, clean.target)
 
 
 def test_images_are_divided_by_one_number(sample):
-    example = ImageObjective(weights=NO_TERMS, input_noise=0.0).example(sample, np.random.default_rng(0))
-    scale = image_scale(sample.regression)
+    example = ImageObjective(weights=NO_TERMS, input_noise=0.0).example(sample)
+    scale, inputs = image_scale(sample.regression), sample.tile.inputs()
 
-    assert example.hsi * scale == pytest.approx(sample.inputs.upsampled, rel=1e-5)
-    assert example.msi * scale == pytest.approx(sample.inputs.hr_msi, rel=1e-5)
+    assert example.hsi * scale == pytest.approx(inputs.upsampled, rel=1e-5)
+    assert example.msi * scale == pytest.approx(inputs.hr_msi, rel=1e-5)
     assert example.target * scale == pytest.approx(sample.reference, rel=1e-5)
 
 
 def test_the_image_comes_back_in_the_pairs_units(sample):
-    inputs = sample.inputs
-    inputs.upsampled[2, 3, 4] = np.nan
-    fused = ImageObjective(weights=NO_TERMS, input_noise=0.0).fused(lambda hsi, _msi: hsi, inputs, sample.regression)
+    sample.tile.lr_hsi[2, 3, 1] = np.nan
+    fused = ImageObjective(weights=NO_TERMS, input_noise=0.0).fused(lambda hsi, _msi: hsi, sample)
 
-    assert fused == pytest.approx(inputs.upsampled, rel=1e-5, nan_ok=True)
+    assert np.isnan(fused[2]).sum() == 16
+    assert fused == pytest.approx(sample.tile.inputs().upsampled, rel=1e-5, nan_ok=True)
 
 
 def test_unknown_truth_is_masked(sample):
     sample.reference[1, 2, 3] = np.nan
     objective = ImageObjective(weights=NO_TERMS, input_noise=0.0)
-    batch = collate([objective.example(sample, np.random.default_rng(0))] * 2)
+    batch = collate([objective.augmented(objective.example(sample), np.random.default_rng(0))] * 2)
     whole = objective.losses(_Echo(), batch).total
     batch.hsi[:, 1, 2, 3] = 1e6
 
@@ -111,7 +113,7 @@ def test_the_papers_terms_enter_with_their_weights(sample):
         (correction(sample, PAPER_TERMS), pifnet(2 * K, 2 * M + 4, K)),
         (ImageObjective(weights=PAPER_TERMS, input_noise=0.0), pifnet(C, M, C)),
     ):
-        batch = collate([objective.example(sample, np.random.default_rng(0))])
+        batch = collate([objective.augmented(objective.example(sample), np.random.default_rng(0))])
         losses = objective.losses(network, batch)
         parts = losses.parts
 
@@ -123,11 +125,12 @@ def test_the_papers_terms_enter_with_their_weights(sample):
 
 def test_networks_without_auxiliary_answers_are_trained_by_the_error_alone(sample):
     objective = ImageObjective(weights=NO_TERMS, input_noise=0.0)
-    batch = collate([objective.example(sample, np.random.default_rng(0))])
+    batch = collate([objective.augmented(objective.example(sample), np.random.default_rng(0))])
     assert objective.losses(_Echo(), batch).parts.keys() == {"error"}
 
 
 def test_a_batch_stacks_examples():
     example = Example(*(np.full((bands, 2, 2), bands, np.float32) for bands in (4, 3, 2)))
     batch = collate([example, example, example])
-    assert [tuple(tensor.shape) for tensor in batch] == [(3, 4, 2, 2), (3, 3, 2, 2), (3, 2, 2, 2), (3, 2, 2, 2)]
+    assert batch.lr_hsi is None
+    assert [tuple(tensor.shape) for tensor in batch[:4]] == [(3, 4, 2, 2), (3, 3, 2, 2), (3, 2, 2, 2), (3, 2, 2, 2)]

@@ -10,7 +10,7 @@ from pifnet_cli.degrade.wald import SensorModel, degrade_patch
 from pifnet_cli.errors import TrainingError
 from pifnet_cli.scene import Bands, Grid, Scene, Window
 from pifnet_cli.settings import Protocol, Sampling
-from pifnet_cli.training.patches import PatchSource, TrainingPair, split_area
+from pifnet_cli.training.patches import PatchNeeds, PatchSource, TrainingPair, split_area
 
 C, M, H, W, RATIO = 7, 3, 96, 72, 4
 REGRESSION = Regression(np.zeros((C, M)), np.zeros(C), np.eye(C), np.zeros(M), np.eye(M), 10)
@@ -53,7 +53,7 @@ def pair(reference, model, *, is_real=False, area=None):
 
 
 def source(*pairs, **changes):
-    options = {"patch_size": 16, "sampling": Sampling.RANDOM, "stride": 8, "seed": 0} | changes
+    options = {"patch_size": 16, "sampling": Sampling.RANDOM, "stride": 8, "seed": 0, "needs": PatchNeeds()} | changes
     return PatchSource(pairs, **options)
 
 
@@ -65,14 +65,14 @@ def test_upsampled_ramps_lie_on_their_truth(protocol, is_real):
     shift = []
     for number in range(40):
         sample = patches.sample(number)
-        shift.append(np.abs(sample.inputs.upsampled - sample.reference)[:, 6:-6, 6:-6].max())
+        shift.append(np.abs(sample.tile.inputs().upsampled - sample.reference)[:, 6:-6, 6:-6].max())
 
     assert np.median(shift) < 0.02  # patches at the scene's border see its mirror image
 
 
 def test_every_sampling_phase_occurs():
     patches = source(pair(ramps(), sensor()))
-    phases = {tuple(np.round(patches.sample(number).inputs.phase[:, 0, 0], 3)) for number in range(300)}
+    phases = {tuple(np.round(patches.sample(number).tile.inputs().phase[:, 0, 0], 3)) for number in range(300)}
     assert len(phases) == RATIO**2
 
 
@@ -82,14 +82,14 @@ def test_a_patch_is_a_function_of_its_number(is_real):
     first, second = (source(pair(ramps(), model, is_real=is_real)) for _ in range(2))
     second.sample(3)
 
-    for mine, theirs in zip(first.sample(11).inputs, second.sample(11).inputs, strict=True):
+    for mine, theirs in zip(first.sample(11).tile.inputs(), second.sample(11).tile.inputs(), strict=True):
         assert np.array_equal(mine, theirs)
     assert not np.array_equal(first.sample(11).reference, first.sample(12).reference)
 
 
 def test_noise_is_fresh_in_every_epoch():
     patches = source(pair(np.ones((C, H, W), np.float32), sensor(hsi_snr_db=20)))
-    assert not np.array_equal(patches.sample(0).inputs.upsampled, patches.sample(1).inputs.upsampled)
+    assert not np.array_equal(patches.sample(0).tile.inputs().upsampled, patches.sample(1).tile.inputs().upsampled)
 
 
 def test_patches_stay_inside_their_area():
@@ -99,7 +99,7 @@ def test_patches_stay_inside_their_area():
     for number in range(100):
         sample = patches.sample(number)
         assert (sample.reference == 1).all()
-        assert np.allclose(sample.inputs.upsampled, 1, atol=1e-5)  # nor does the PSF look out of it
+        assert np.allclose(sample.tile.inputs().upsampled, 1, atol=1e-5)  # nor does the PSF look out of it
 
 
 def test_a_strided_epoch_visits_every_place_once():
@@ -140,7 +140,7 @@ def test_a_patch_larger_than_the_area_is_refused():
 def test_patches_of_any_even_size_fit_ratios_that_do_not_divide_them():
     model = replace(sensor(), ratio=3)
     patches = source(pair(ramps(), model, area=Window(0, 0, 18, 20)), patch_size=16)
-    assert patches.sample(0).inputs.upsampled.shape == (C, 16, 16)
+    assert patches.sample(0).tile.inputs().upsampled.shape == (C, 16, 16)
 
 
 def test_areas_neither_touch_nor_overlap():

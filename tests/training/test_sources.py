@@ -6,13 +6,17 @@ import pytest
 
 from pifnet_cli.errors import GridError, SceneReadError
 from pifnet_cli.scene import Window
-from pifnet_cli.settings import Protocol, SimulateSettings
+from pifnet_cli.settings import Phase, Protocol, SimulateSettings
 from pifnet_cli.training.sources import open_source
 from pifnet_cli.workflows.simulate import simulate_scene
 from scenes import write_scene
 
 C, H, W = 6, 50, 66  # not multiples of the ratio
 SETTINGS = SimulateSettings(ratio=4, srf="boxes:3", hsi_snr_db=30, msi_snr_db=35, seed=3)
+
+
+def opened(path, settings, stack, phase=Phase.TRUE):
+    return open_source(path, settings, stack, phase=phase)
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def stack():
 def test_a_degraded_reference_is_what_simulate_writes(scene, tmp_path, stack, protocol):
     settings = SimulateSettings(ratio=4, srf="boxes:3", hsi_snr_db=30, msi_snr_db=35, seed=3, protocol=protocol)
     simulate_scene(scene, tmp_path / "pair", settings)
-    virtual, written = open_source(scene, settings, stack), open_source(tmp_path / "pair", settings, stack)
+    virtual, written = opened(scene, settings, stack), opened(tmp_path / "pair", settings, stack)
 
     for source in (virtual, written):
         assert source.sensor is not None
@@ -46,24 +50,24 @@ def test_a_degraded_reference_is_what_simulate_writes(scene, tmp_path, stack, pr
 def test_a_folder_without_a_record_is_a_real_pair(scene, tmp_path, stack):
     simulate_scene(scene, tmp_path / "pair", SETTINGS)
     (tmp_path / "pair" / "simulation.json").unlink()
-    source = open_source(tmp_path / "pair", SimulateSettings(protocol=Protocol.PAPER), stack)
+    source = opened(tmp_path / "pair", SimulateSettings(protocol=Protocol.PAPER), stack)
 
     assert source.sensor is None
     assert source.psf.taps == 3
 
 
 def test_large_scenes_are_read_by_window(scene, stack, monkeypatch):
-    whole = open_source(scene, SETTINGS, stack).read_reference(Window(5, 6, 7, 8))
+    whole = opened(scene, SETTINGS, stack).read_reference(Window(5, 6, 7, 8))
     monkeypatch.setattr("pifnet_cli.training.sources.CACHED_BYTES", 0)
 
-    assert np.array_equal(open_source(scene, SETTINGS, stack).read_reference(Window(5, 6, 7, 8)), whole)
+    assert np.array_equal(opened(scene, SETTINGS, stack).read_reference(Window(5, 6, 7, 8)), whole)
 
 
 def test_bands_without_pixels_weigh_nothing(tmp_path, stack):
     pixels = np.random.default_rng(0).uniform(1, 2, (C, H, W)).astype(np.float32)
     pixels[2] = -1
     scene = write_scene(tmp_path / "scene.tif", pixels, nodata=-1)
-    source = open_source(scene, SimulateSettings(srf="boxes:3"), stack)
+    source = opened(scene, SimulateSettings(srf="boxes:3"), stack)
 
     assert source.sensor is not None
     assert (source.sensor.srf[:, 2] == 0).all()
@@ -72,14 +76,14 @@ def test_bands_without_pixels_weigh_nothing(tmp_path, stack):
 
 def test_a_folder_without_a_pair_is_refused(tmp_path, stack):
     with pytest.raises(SceneReadError, match=r"holds no lr_hsi.tif .* pifnet simulate"):
-        open_source(tmp_path, SETTINGS, stack)
+        opened(tmp_path, SETTINGS, stack)
 
 
 def test_a_damaged_record_is_refused(scene, tmp_path, stack):
     simulate_scene(scene, tmp_path / "pair", SETTINGS)
     (tmp_path / "pair" / "simulation.json").write_text(json.dumps({"sensor": {"ratio": 4}}))
     with pytest.raises(SceneReadError, match="is no record of pifnet simulate"):
-        open_source(tmp_path / "pair", SETTINGS, stack)
+        opened(tmp_path / "pair", SETTINGS, stack)
 
 
 def test_truth_on_another_grid_is_refused(scene, tmp_path, stack):
@@ -87,10 +91,10 @@ def test_truth_on_another_grid_is_refused(scene, tmp_path, stack):
     (tmp_path / "pair" / "reference.tif").unlink()
     write_scene(tmp_path / "pair" / "reference.tif", np.ones((C, 40, 64), np.float32))
     with pytest.raises(GridError, match="must lie on the grid of"):
-        open_source(tmp_path / "pair", SETTINGS, stack)
+        opened(tmp_path / "pair", SETTINGS, stack)
 
 
 def test_a_scene_smaller_than_an_lr_pixel_is_refused(tmp_path, stack):
     scene = write_scene(tmp_path / "small.tif", np.ones((C, 3, 9), np.float32))
     with pytest.raises(GridError, match="make no LR pixel at ratio 4"):
-        open_source(scene, SETTINGS, stack)
+        opened(scene, SETTINGS, stack)

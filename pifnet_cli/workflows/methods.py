@@ -1,0 +1,70 @@
+"""Which methods there are, how large, and where they come from."""
+
+from typing import Any, cast
+
+import torch
+
+from models.catalog import ModelName
+from models.interface import FusionNetwork
+from models.references import REFERENCES
+from pifnet_cli.networks import build_network
+from pifnet_cli.recipes import ANCHORED
+from pifnet_cli.settings import Method, MethodsSettings, TrainSettings
+
+
+def list_methods(settings: MethodsSettings) -> list[dict[str, Any]]:
+    """Every method as JSON values, networks first.
+
+    Raises:
+        SettingsError: A network cannot be built for these bands and this ratio.
+    """
+    return [_record(method, settings) for method in Method]
+
+
+def bibliography() -> str:
+    """BibTeX entries of all that is to be cited, each once."""
+    references = {reference.key: reference for _, found in REFERENCES.values() for reference in found}
+    return "\n\n".join(reference.bibtex() for reference in references.values())
+
+
+def _record(method: Method, settings: MethodsSettings) -> dict[str, Any]:
+    title, references = REFERENCES[method.value]
+    record: dict[str, Any] = {
+        "name": method.value,
+        "title": title,
+        "kind": "network" if method.is_network else "training-free",
+        "parameters": 0,
+        "paper": references[0].citation,
+        "cited_as": references[0].short,
+        "doi": references[0].doi,
+    }
+    return record | (_size(method, settings) if method.is_network else {})
+
+
+def _size(method: Method, settings: MethodsSettings) -> dict[str, Any]:
+    """What a network weighs; it is built without memory for its weights."""
+    shape: dict[str, Any] = {"hsi_channels": settings.hsi_bands, "msi_channels": settings.msi_bands}
+    if method is not Method.PIFNET:
+        shape["ratio"] = settings.ratio
+    network = _weightless(method, shape)
+    rule = network.size_rule
+    record = {
+        "parameters": _count(network),
+        "dead_parameters": sum(network.dead_parameters.values()),
+        "sides_multiple_of": rule.multiple_of,
+    }
+    if method is Method.PIFNET:
+        components = min(TrainSettings.components, settings.hsi_bands)
+        msi_channels = 2 * settings.msi_bands + 4
+        inputs = {"hsi_channels": 2 * components, "msi_channels": msi_channels, "out_channels": components}
+        record["parameters_anchored"] = _count(_weightless(method, inputs | ANCHORED.network))
+    return record
+
+
+def _weightless(method: Method, shape: dict[str, Any]) -> FusionNetwork:
+    with torch.device("meta"):
+        return cast("FusionNetwork", build_network(ModelName(method.value), shape))
+
+
+def _count(network: FusionNetwork) -> int:
+    return sum(parameter.numel() for parameter in cast("torch.nn.Module", network).parameters())
