@@ -28,7 +28,8 @@ MINIMUM_OVERLAP = 1.0  # LR pixels, on either axis
 class Alignment:
     """How the HR-MSI grid and the LR-HSI grid lie on each other.
 
-    `ratio_rows` and `ratio_columns` are the sides of an LR pixel in HR pixels; `output` the HR pixels to be written.
+    `ratio_rows` and `ratio_columns` are the sides of an LR pixel in HR pixels; `output` the HR pixels to be written;
+    `shift` (rows, columns) how many HR pixels further down and right the LR pixels lie than their georeferencing says.
     """
 
     hr_grid: Grid
@@ -39,6 +40,7 @@ class Alignment:
     notices: tuple[str, ...]
     _to_lr_map: MapTransform | None
     _to_hr_map: MapTransform | None
+    shift: tuple[float, float] = (0.0, 0.0)
 
     @property
     def ratio(self) -> float:
@@ -52,11 +54,15 @@ class Alignment:
 
     def lr_positions(self, hr_window: Window) -> Positions:
         """Where the pixel centres of an HR window lie in the LR-HSI, in LR pixels."""
-        return _positions(hr_window, self.hr_grid.transform, self.lr_grid.transform, self._to_lr_map)
+        there = self.hr_grid.transform
+        if any(self.shift):
+            there @= Affine.translation(-self.shift[1], -self.shift[0])
+        return _positions(hr_window, there, self.lr_grid.transform, self._to_lr_map)
 
     def hr_positions(self, lr_window: Window) -> Positions:
         """Where the pixel centres of an LR window lie in the HR-MSI, in HR pixels."""
-        return _positions(lr_window, self.lr_grid.transform, self.hr_grid.transform, self._to_hr_map)
+        found = _positions(lr_window, self.lr_grid.transform, self.hr_grid.transform, self._to_hr_map)
+        return found.moved(-self.shift[0], -self.shift[1]) if any(self.shift) else found
 
     def lr_window(self, hr_window: Window, margin: int) -> Window:
         """The LR pixels within `margin` of the pixel centres of an HR window; empty where the LR-HSI ends before."""

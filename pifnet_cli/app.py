@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from pifnet_cli import __version__
+from pifnet_cli.commands.estimate import estimate
 from pifnet_cli.commands.fuse import fuse
 from pifnet_cli.commands.info import info
 from pifnet_cli.commands.methods import methods
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (simulate, train, fuse, metrics, info, methods):
+for command in (simulate, train, fuse, metrics, info, methods, estimate):
     app.command()(command)
 
 

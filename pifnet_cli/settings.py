@@ -86,6 +86,13 @@ class Phase(StrEnum):
     NAIVE = "naive"
 
 
+class Align(StrEnum):
+    """What is done about a misregistration that is found between the scenes."""
+
+    NONE = "none"
+    SHIFT = "shift"
+
+
 class Variant(StrEnum):
     """The two readings of PIF-Net (DESIGN 4)."""
 
@@ -169,6 +176,7 @@ class FuseSettings:
     protocol: Protocol | None = None
     mtf_at_nyquist: float | None = None
     phase: Phase | None = None
+    align: Align = Align.SHIFT
     extent: Extent = Extent.COMMON
     dtype: str | None = None
     scale: float | None = None

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +112,64 @@ def test_what_does_not_fit_is_refused(lr, hr, message):
         return
     with pytest.raises(GridError, match=message):
         align(lr, hr)
+
+
+SHIFT = 2.3, -1.1  # HR pixels down and right
+AROUND = HR_TRANSFORM @ Affine.translation(20, 10)
+GRIDS = {
+    "same corner": (HR_TRANSFORM @ Affine.scale(4), UTM),
+    "rotated": (AROUND @ Affine.rotation(30) @ Affine.scale(4), UTM),
+    "other CRS": (Affine.identity(), NEXT_UTM),  # found below
+}
+
+
+def _shifted(name):
+    """An alignment as delivered, and the same with a shift."""
+    transform, crs = GRIDS[name]
+    if crs == NEXT_UTM:
+        import rasterio.warp
+
+        x, y = rasterio.warp.transform(UTM, crs, [365200], [5806900])
+        transform = Affine(40, 0, x[0], 0, -40, y[0])
+    delivered = align(_scene("lr.tif", 24, 30, transform, crs), _hr(200, 240))
+    return delivered, replace(delivered, shift=SHIFT)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_shift_moves_lr_pixels_down_and_right_in_the_hr_msi(name):
+    delivered, shifted = _shifted(name)
+    window = Window(3, 5, 4, 6)
+    before, after = delivered.hr_positions(window), shifted.hr_positions(window)
+    np.testing.assert_allclose(after.rows - before.rows, SHIFT[0])
+    np.testing.assert_allclose(after.columns - before.columns, SHIFT[1])
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_shift_is_undone_on_the_way_back(name):
+    _, shifted = _shifted(name)
+    there = shifted.hr_positions(Window(7, 9, 1, 1))
+    row, column = float(there.rows.ravel()[0]), float(there.columns.ravel()[0])
+    pixel = Window(int(row), int(column), 2, 2)  # bilinear between the HR pixels around that place
+    back = shifted.lr_positions(pixel)
+    weights = np.outer([1 - row % 1, row % 1], [1 - column % 1, column % 1])
+    rows, columns = (
+        np.broadcast_arrays(back.rows[:, None], back.columns[None]) if back.is_separable else (back.rows, back.columns)
+    )
+    # To the projected positions' own accuracy, a fiftieth of an LR pixel at most.
+    assert (weights * rows).sum() == pytest.approx(7, abs=0.01)
+    assert (weights * columns).sum() == pytest.approx(9, abs=0.01)
+
+
+def test_a_whole_lr_pixel_of_shift_is_the_next_lr_pixel():
+    delivered, _ = _shifted("same corner")
+    shifted = replace(delivered, shift=(4.0, -8.0))
+    before, after = (alignment.lr_positions(Window(40, 40, 3, 5)) for alignment in (delivered, shifted))
+    np.testing.assert_allclose(after.rows, before.rows - 1)
+    np.testing.assert_allclose(after.columns, before.columns + 2)
+
+
+def test_what_a_tile_reads_follows_the_shift():
+    delivered, _ = _shifted("same corner")
+    shifted = replace(delivered, shift=(8.0, 4.0))
+    before, after = (alignment.lr_window(Window(40, 40, 16, 16), 2) for alignment in (delivered, shifted))
+    assert (after.row, after.column) == (before.row - 2, before.column - 1)

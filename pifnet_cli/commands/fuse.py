@@ -8,7 +8,7 @@ import typer
 
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
-from pifnet_cli.settings import Extent, FuseSettings, Method, Overwrite, Phase, Protocol
+from pifnet_cli.settings import Align, Extent, FuseSettings, Method, Overwrite, Phase, Protocol
 
 
 def fuse(
@@ -21,10 +21,13 @@ def fuse(
     checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A network from `pifnet train`.")] = None,
     protocol: Annotated[
         Protocol | None,
-        typer.Option("--protocol", help="Sensor model of the LR-HSI; default: the checkpoint's, or mtf."),
+        typer.Option(
+            "--protocol", help="Sensor model of the LR-HSI; default: the checkpoint's, or found from the pair."
+        ),
     ] = None,
     mtf: Annotated[
-        float | None, typer.Option("--mtf", help="MTF of the LR-HSI at its Nyquist frequency; default 0.3.")
+        float | None,
+        typer.Option("--mtf", help="MTF of the LR-HSI at its Nyquist frequency; default: found from the pair."),
     ] = None,
     phase: Annotated[
         Phase | None,
@@ -33,6 +36,9 @@ def fuse(
             help="naive: take corners to coincide, as published code does; default: the checkpoint's, or true.",
         ),
     ] = None,
+    align: Annotated[
+        Align, typer.Option("--align", help="shift: correct the misregistration found between the scenes.")
+    ] = FuseSettings.align,
     tile_size: Annotated[
         int, typer.Option("--tile-size", help="Side of a tile, overlap included, in HR pixels.")
     ] = FuseSettings.tile_size,
@@ -71,6 +77,7 @@ def fuse(
         protocol=protocol,
         mtf_at_nyquist=mtf,
         phase=phase,
+        align=align,
         extent=extent,
         dtype=dtype,
         scale=scale,

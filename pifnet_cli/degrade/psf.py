@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Number = TypeVar("Number", bound=np.floating[Any])
 
+DEFAULT_MTF = 0.3  # at the LR Nyquist frequency, where nobody says more
 PAPER_SIGMA = 0.5
 PAPER_TAPS = 3
 MINIMUM_VALID = 0.95

@@ -41,7 +41,7 @@ def choose_method(
         lr_bands: Of the LR-HSI.
         hr_bands: Of the HR-MSI.
         ratio: GSD of LR-HSI / GSD of HR-MSI.
-        is_sensor_known: Whether the user said how the LR-HSI's sensor blurs.
+        is_sensor_known: Whether it is known how the LR-HSI's sensor blurs: from the user, or from the pair.
 
     Raises:
         SettingsError: A checkpoint was given for a method that has none, or is another's; or a network was asked for
@@ -52,7 +52,8 @@ def choose_method(
         return _given(checkpoint, method, lr_bands=lr_bands, hr_bands=hr_bands, ratio=ratio)
     if method is not None and not method.is_network:
         return Choice(method, None, None, "asked for")
-    found = _bundled(lr_bands=lr_bands, hr_bands=hr_bands, ratio=ratio)
+    needs_kriging = is_sensor_known and method is None
+    found = _bundled(lr_bands=lr_bands, hr_bands=hr_bands, ratio=ratio, over_kriging=needs_kriging)
     if found is not None and method in (None, found.method):
         return found
     if method is not None:
@@ -60,13 +61,13 @@ def choose_method(
             f"--method {method.value}: needs --checkpoint; train one with: pifnet train --method {method.value}"
         )
     if is_sensor_known:
-        return Choice(Method.KRIGING, None, None, "the sensor's blur is known; no checkpoint fits the pair")
+        return Choice(Method.KRIGING, None, None, "the sensor's blur is known, or was found from the pair")
     return Choice(
         Method.REGRESSION,
         None,
         None,
-        "no checkpoint fits the pair, and the sensor's blur is not known; where it is, give --mtf: kriging then does "
-        "better",
+        "no checkpoint fits the pair, nor does it tell the sensor's blur; where that is known, give --mtf: kriging "
+        "does better",
     )
 
 
@@ -81,13 +82,18 @@ def _given(checkpoint: Path, method: Method | None, *, lr_bands: Bands, hr_bands
     return Choice(trained, checkpoint, header, f"checkpoint {checkpoint}{_gain_words(header)}")
 
 
-def _bundled(*, lr_bands: Bands, hr_bands: Bands, ratio: float) -> Choice | None:
-    """A checkpoint of ours that fits; a correction is used only where it is known to help."""
+def _bundled(*, lr_bands: Bands, hr_bands: Bands, ratio: float, over_kriging: bool) -> Choice | None:
+    """A checkpoint of ours that fits; a correction is used only where it is known to help.
+
+    One over the regression is none where kriging, which does better, is to be had.
+    """
     for candidate in sorted(BUNDLED.iterdir()) if BUNDLED.is_dir() else []:
         header = read_header(candidate)
         try:
             require_fits(header, hsi_bands=lr_bands, msi_bands=hr_bands, ratio=ratio, name=candidate.name)
         except CheckpointError:
+            continue
+        if over_kriging and header.get("anchor") != "kriging":
             continue
         if (_gain_db(header) or 0.0) > 0:
             reason = f"bundled checkpoint {candidate.stem} fits the pair{_gain_words(header)}"

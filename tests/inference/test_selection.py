@@ -12,8 +12,9 @@ HSI = Bands(3, wavelengths=(450.0, 550.0, 650.0), unit=WavelengthUnit.NANOMETERS
 MSI = Bands(2, wavelengths=(500.0, 600.0), unit=WavelengthUnit.NANOMETERS)
 
 
-def _saved(path, gain, ratio=4.0):
-    header = Header("pifnet", "anchored", {}, bands_record(HSI), bands_record(MSI), ratio, None, 1.0, {"gain_db": gain})
+def _saved(path, gain, ratio=4.0, anchor="regression"):
+    bands = bands_record(HSI), bands_record(MSI)
+    header = Header("pifnet", "anchored", {}, *bands, ratio, None, 1.0, {"gain_db": gain}, anchor)
     save_checkpoint(path, Checkpoint(header, {"weight": np.zeros(2, dtype=np.float32)}))
     return path
 
@@ -66,6 +67,22 @@ def test_a_given_checkpoint_must_fit(tmp_path):
 def test_a_checkpoint_without_use_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="uses no checkpoint"):
         _choice(Method.REGRESSION, _saved(tmp_path / "mine", 0.5))
+
+
+def test_a_bundled_correction_of_regression_is_left_where_kriging_is_to_be_had(bundled):
+    _saved(bundled / "good.safetensors", 0.5)
+    assert _choice(known=True).method is Method.KRIGING
+    assert _choice(known=False).method is Method.PIFNET
+
+
+def test_a_bundled_correction_of_kriging_is_taken_where_the_blur_is_known(bundled):
+    _saved(bundled / "good.safetensors", 0.2, anchor="kriging")
+    assert _choice(known=True).method is Method.PIFNET
+
+
+def test_a_network_asked_for_is_taken_over_kriging(bundled):
+    _saved(bundled / "good.safetensors", 0.5)
+    assert _choice(Method.PIFNET, known=True).checkpoint == bundled / "good.safetensors"
 
 
 @pytest.mark.usefixtures("bundled")

@@ -44,6 +44,28 @@ class Ground:
         return (self._mean[:, None, None] + image).astype(np.float32)
 
 
+class Texture(Ground):
+    """As sharp and as varied as land is: hundreds of waves, each of a few materials at random; values about 0.4."""
+
+    def __init__(self, bands: int, *, seed: int = 0, waves: int = 240, materials: int = 4) -> None:
+        rng = np.random.default_rng(seed)
+        lengths = GSD * np.geomspace(4, 120, waves)
+        directions = rng.uniform(0, 2 * np.pi, waves)
+        self._numbers = 2 * np.pi / lengths * np.stack([np.cos(directions), np.sin(directions)])
+        self._phases = rng.uniform(0, 2 * np.pi, waves)
+        place = np.linspace(0, 1, bands)[:, None]
+        spectra = 0.2 + np.exp(-np.square((place - rng.uniform(0, 1, materials)) / 0.3))  # (C, materials)
+        amplitudes = spectra @ rng.normal(size=(materials, waves)) * np.sqrt(lengths)
+        self._amplitudes = 0.08 * amplitudes / np.sqrt(np.square(amplitudes).sum(axis=1) / 2).max()
+        self._mean = 0.4 + 0.1 * np.cos(np.linspace(0, 4, bands))
+
+
+def noisy(image: NDArray[np.float32], snr_db: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """White noise in every band, so many decibels below its mean square."""
+    strength = np.sqrt(np.square(image).mean(axis=(1, 2), keepdims=True)) * 10 ** (-snr_db / 20)
+    return (image + strength * rng.normal(size=image.shape)).astype(np.float32)
+
+
 def responses(bands: int, msi: int) -> NDArray[np.float64]:
     """(M, C), rows sum to one: overlapping boxes of neighbouring bands."""
     centres, width = np.linspace(0, bands - 1, msi), max(bands / msi, 1.0)
@@ -62,6 +84,9 @@ def write_pair(
     lr_size: tuple[int, int] | None = None,
     ratio: float = 4.0,
     mtf: float = 0.3,
+    ground: Ground | None = None,
+    displaced: tuple[float, float] = (0.0, 0.0),
+    snr_db: tuple[float, float] | None = None,
     spoil=None,
 ) -> tuple[Path, Path, NDArray[np.float32]]:
     """Write `lr.tif` and `hr.tif` and return their paths with the truth (C, H, W) on the HR grid.
@@ -70,16 +95,22 @@ def write_pair(
         lr_transform: Where the LR-HSI lies; by default it shares the HR-MSI's corner.
         lr_size: By default what covers the HR-MSI.
         ratio: GSD of LR-HSI over that of HR-MSI, which the blur follows.
+        ground: By default a few waves.
+        displaced: LR pixels (down, right) by which the LR-HSI shows what lies beyond where it says.
+        snr_db: Of the LR-HSI and the HR-MSI; by default they have no noise.
         spoil: Called with the LR-HSI and the HR-MSI, to be written over with `NODATA` in places.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    ground = Ground(bands)
+    ground = ground or Ground(bands)
     truth = ground.seen(hr_transform, *hr_size)
     hr_msi = np.einsum("mc,chw->mhw", responses(bands, msi), truth).astype(np.float32)
     sigma = GSD * ratio / math.pi * math.sqrt(-2 * math.log(mtf))
     size = lr_size or tuple(math.ceil(side / ratio) for side in hr_size)
     there = lr_transform or hr_transform @ Affine.scale(ratio)
-    lr_hsi = ground.seen(there, *size, sigma=sigma)
+    lr_hsi = ground.seen(there @ Affine.translation(displaced[1], displaced[0]), *size, sigma=sigma)
+    if snr_db is not None:
+        rng = np.random.default_rng(1)
+        lr_hsi, hr_msi = noisy(lr_hsi, snr_db[0], rng), noisy(hr_msi, snr_db[1], rng)
     if spoil is not None:
         spoil(lr_hsi, hr_msi)
     nodata = {"nodata": NODATA, "crs": UTM_33N}

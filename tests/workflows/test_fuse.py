@@ -3,10 +3,14 @@ import pytest
 import rasterio
 from affine import Affine
 
+from pifnet_cli.checkpoint import Checkpoint, Header, bands_record, save_checkpoint
+from pifnet_cli.degrade.psf import PAPER_SIGMA
 from pifnet_cli.errors import GridError, PifnetError, SceneWriteError
-from pifnet_cli.settings import Extent, FuseSettings, Method, Overwrite, Protocol, SimulateSettings
+from pifnet_cli.scene import Bands
+from pifnet_cli.settings import Align, Extent, FuseSettings, Method, Overwrite, Protocol, SimulateSettings
 from pifnet_cli.workflows.fuse import fuse_scene, preview_fusion
 from pifnet_cli.workflows.simulate import simulate_scene
+from waves import Texture, write_pair
 
 NORTH_UP = Affine(10, 0, 365000, 0, -10, 5807000)
 SOUTH_UP = Affine(10, 0, 365000, 0, 10, 5800000)
@@ -227,3 +231,89 @@ def test_a_single_band_on_either_side_is_fused(tmp_path):
     fuse_scene(lr, hr, tmp_path / "fused.tif", REGRESSION)
     with rasterio.open(tmp_path / "fused.tif") as dataset:
         assert np.isfinite(dataset.read()).all()
+
+
+DISPLACED = 0.4, -0.25  # LR pixels that the LR-HSI lies further down and right than it says
+ON_THE_RIGHT_PLACE = Affine(40, 0, 365000 + 40 * DISPLACED[1], 0, -40, 5807000 - 40 * DISPLACED[0])
+
+
+def _displaced(folder, **pair):
+    return write_pair(
+        folder, bands=14, ground=Texture(14), hr_size=(133, 149), displaced=DISPLACED, mtf=0.2, snr_db=(35, 40), **pair
+    )
+
+
+def _psnr(path, truth):
+    """In dB, borders cut."""
+    with rasterio.open(path) as dataset:
+        error = (dataset.read() - truth)[:, 8:-12, 8:-12]
+    return float(10 * np.log10(truth.max() ** 2 / np.square(error).mean()))
+
+
+def test_a_displaced_pair_is_fused_almost_as_if_all_were_known(tmp_path):
+    lr, hr, truth = _displaced(tmp_path)
+    found = fuse_scene(lr, hr, tmp_path / "found.tif", FuseSettings())
+    assert found.record()["method"] == "kriging"
+    with rasterio.open(lr, "r+") as dataset:
+        dataset.transform = ON_THE_RIGHT_PLACE
+    fuse_scene(lr, hr, tmp_path / "told.tif", FuseSettings(mtf_at_nyquist=0.2, align=Align.NONE))
+    assert _psnr(tmp_path / "found.tif", truth) > _psnr(tmp_path / "told.tif", truth) - 0.5
+
+
+def test_what_was_found_is_recorded(tmp_path):
+    lr, hr, _ = _displaced(tmp_path)
+    record = preview_fusion(lr, hr, tmp_path / "fused.tif", FuseSettings())
+    assert record["shift corrected"] == pytest.approx(DISPLACED, abs=0.05)
+    assert record["mtf"] == pytest.approx([0.2, 0.2], abs=0.05)
+
+
+def test_a_corrected_shift_is_told(tmp_path, caplog):
+    lr, hr, _ = _displaced(tmp_path)
+    preview_fusion(lr, hr, tmp_path / "fused.tif", FuseSettings())
+    assert any("LR pixels down" in line and line.endswith("corrected") for line in caplog.messages)
+
+
+def test_align_none_keeps_the_delivered_position_and_warns(tmp_path, caplog):
+    lr, hr, truth = _displaced(tmp_path)
+    record = fuse_scene(lr, hr, tmp_path / "kept.tif", FuseSettings(align=Align.NONE)).record()
+    assert record["shift corrected"] == [0.0, 0.0]
+    assert any("not corrected, since --align none" in line for line in caplog.messages)
+    fuse_scene(lr, hr, tmp_path / "moved.tif", FuseSettings())
+    assert _psnr(tmp_path / "kept.tif", truth) < _psnr(tmp_path / "moved.tif", truth) - 1
+
+
+@pytest.mark.parametrize("align", list(Align))
+def test_a_given_mtf_stands_whatever_the_pair_tells(align, tmp_path):
+    lr, hr, _ = _displaced(tmp_path)
+    record = preview_fusion(lr, hr, tmp_path / "fused.tif", FuseSettings(mtf_at_nyquist=0.35, align=align))
+    assert record["mtf"] == pytest.approx([0.35, 0.35], abs=1e-3)
+    assert any(record["shift corrected"]) is (align is Align.SHIFT)
+
+
+def test_a_given_protocol_stands_whatever_the_pair_tells(tmp_path):
+    lr, hr, _ = _displaced(tmp_path)
+    record = preview_fusion(lr, hr, tmp_path / "fused.tif", FuseSettings(protocol=Protocol.PAPER))
+    expected = np.exp(-0.5 * (np.pi * PAPER_SIGMA / 4) ** 2)
+    assert record["mtf"] == pytest.approx([expected, expected], abs=1e-3)
+
+
+@pytest.mark.parametrize("asked", [None, 0.35])
+def test_a_checkpoint_s_blur_stands_unless_the_user_gives_one(asked, tmp_path):
+    lr, hr, _ = _displaced(tmp_path)
+    sensor = {"protocol": "mtf", "mtf_at_nyquist": 0.25}
+    header = Header("pifnet", "anchored", {}, bands_record(Bands(14)), bands_record(Bands(3)), 4.0, sensor, 1.0)
+    save_checkpoint(tmp_path / "model", Checkpoint(header, {"weight": np.zeros(2, dtype=np.float32)}))
+    settings = FuseSettings(mtf_at_nyquist=asked)
+    record = preview_fusion(lr, hr, tmp_path / "fused.tif", settings, checkpoint=tmp_path / "model")
+    assert record["mtf"] == pytest.approx([asked or 0.25] * 2, abs=1e-3)
+    assert record["shift corrected"] == pytest.approx(DISPLACED, abs=0.05)
+
+
+def test_a_pair_that_tells_nothing_keeps_its_place_and_the_usual_blur(tmp_path):
+    lr, hr = _pair(tmp_path)
+    with rasterio.open(hr, "r+") as dataset:
+        dataset.write(np.full((3, 96, 120), 7, dtype=np.float32))
+    record = preview_fusion(lr, hr, tmp_path / "fused.tif", FuseSettings())
+    assert record["method"] == "regression"
+    assert record["shift corrected"] == [0.0, 0.0]
+    assert record["mtf"] == pytest.approx([0.3, 0.3], abs=1e-3)

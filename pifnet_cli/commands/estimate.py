@@ -1,0 +1,25 @@
+"""`pifnet estimate`: blur and misregistration, found from the pair itself."""
+
+import json
+
+import typer
+
+from pifnet_cli.commands import options
+from pifnet_cli.commands.console import reporting
+
+
+def estimate(
+    lr_hsi: options.LrHsi, hr_msi: options.HrMsi, as_json: options.AsJson = False, quiet: options.Quiet = False
+) -> None:
+    """Find how the LR-HSI's sensor blurs, and by how much the two scenes are displaced; `pifnet fuse` does so itself.
+
+    Example: pifnet estimate lr.hdr hr.tif
+    """
+    from pifnet_cli.workflows.estimate import estimate_scene_pair
+
+    with reporting(quiet):
+        record = estimate_scene_pair(lr_hsi, hr_msi)
+    if as_json:
+        typer.echo(json.dumps(record, indent=2))
+    else:
+        typer.echo("\n".join(f"{key.replace('_', ' ')}: {value}" for key, value in record.items()))

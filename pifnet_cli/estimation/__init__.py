@@ -1,0 +1,1 @@
+"""What a scene pair says about its own sensors: blur, misregistration, response."""

@@ -1,0 +1,53 @@
+import json
+
+import pytest
+
+from waves import NODATA, Texture, write_pair
+
+FIELDS = {
+    "mtf_at_nyquist", "sigma_hr_pixels", "sigma_error_hr_pixels", "shift_lr_pixels", "shift_error_lr_pixels",
+    "shift_hr_pixels", "shift_map_units", "explained", "explained_as_delivered", "log_likelihood_gain", "is_reliable",
+    "is_significant", "lr_pixels",
+}  # fmt: skip
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Displaced by 0.4 and -0.25 LR pixels."""
+    return write_pair(tmp_path, ground=Texture(7), hr_size=(133, 149), displaced=(0.4, -0.25), snr_db=(35, 40))[:2]
+
+
+def test_json_holds_every_figure(pifnet, pair):
+    run = pifnet("estimate", *pair, "--json")
+    assert run.code == 0
+    record = json.loads(run.out)
+    assert set(record) == FIELDS
+    assert record["shift_lr_pixels"] == pytest.approx([0.4, -0.25], abs=0.05)
+
+
+def test_the_same_figures_are_printed_for_reading(pifnet, pair):
+    run = pifnet("estimate", *pair)
+    assert run.code == 0
+    assert {line.split(":")[0] for line in run.out.splitlines()} == {field.replace("_", " ") for field in FIELDS}
+
+
+def test_quiet_says_nothing_on_stderr(pifnet, pair):
+    run = pifnet("estimate", *pair, "-q")
+    assert (run.code, run.err) == (0, "")
+
+
+def test_too_few_common_pixels_are_one_line_and_exit_1(pifnet, tmp_path):
+    def empty(lr_hsi, _hr_msi):
+        lr_hsi[:, 2:] = NODATA
+
+    pair = write_pair(tmp_path, hr_size=(61, 83), spoil=empty)[:2]
+    run = pifnet("estimate", *pair, "-q")
+    assert (run.code, run.out) == (1, "")
+    assert run.err.count("\n") == 1
+    assert "LR pixels are valid" in run.err
+
+
+def test_an_absent_file_is_one_line_and_exit_1(pifnet, pair, tmp_path):
+    run = pifnet("estimate", tmp_path / "absent.tif", pair[1], "-q")
+    assert (run.code, run.err.count("\n")) == (1, 1)
+    assert "absent.tif" in run.err
