@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from pifnet_cli.align import REACH, Alignment
@@ -199,8 +198,8 @@ def _without_edges(msi_low: Pixels) -> Pixels:
 
 def _phase(positions: Positions) -> Pixels:
     """(4, H, W): sine and cosine of 2 pi times the position in the LR array, rows then columns."""
-    rows, columns = positions.rows, positions.columns
+    rows, columns = 2 * np.pi * positions.rows, 2 * np.pi * positions.columns
     if positions.is_separable:
-        rows, columns = np.broadcast_arrays(rows[:, None], columns[None])
-    angles: NDArray[np.float64] = 2 * np.pi * np.stack([rows, columns])
-    return np.stack([np.sin(angles[0]), np.cos(angles[0]), np.sin(angles[1]), np.cos(angles[1])]).astype(np.float32)
+        rows, columns = rows[:, None], columns[None]
+    waves = [wave(angles).astype(np.float32) for angles in (rows, columns) for wave in (np.sin, np.cos)]
+    return np.stack(np.broadcast_arrays(*waves))

@@ -66,10 +66,10 @@ class CubicResampler:
         """Two large products instead of two per band: small ones leave BLAS threads waiting for each other."""
         bands, height, width = image.shape
         rows, columns = self._positions.shape
-        along_columns = (image.reshape(-1, width) @ self._columns.T).reshape(bands, height, columns)
-        by_row = np.ascontiguousarray(along_columns.transpose(1, 0, 2)).reshape(height, -1)
-        both = (self._rows @ by_row).reshape(rows, bands, columns)
-        return np.ascontiguousarray(both.transpose(1, 0, 2))
+        by_row = np.ascontiguousarray(image.transpose(1, 0, 2)).reshape(height, -1)
+        along_rows = (self._rows @ by_row).reshape(rows, bands, width)
+        by_band = np.ascontiguousarray(along_rows.transpose(1, 0, 2)).reshape(-1, width)
+        return (by_band @ self._columns.T).reshape(bands, rows, columns)
 
     def _nearest(self, flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
         rows = np.clip(np.rint(self._positions.rows).astype(int), 0, self._size[0] - 1)

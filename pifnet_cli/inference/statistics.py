@@ -10,7 +10,7 @@ from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.pair import degrade_msi
 from pifnet_cli.scene import Pixels, Window
 
-BLOCK = 96  # LR pixels per side that are held at once
+BLOCK = 128  # LR pixels per side that are held at once
 
 ReadWindow = Callable[[Window], Pixels]
 

@@ -74,10 +74,13 @@ def to_stored(pixels: Pixels, codings: list[BandCoding], dtype: np.dtype[np.gene
 
 
 def _encode(pixels: Pixels, coding: BandCoding, out: Stored) -> int:
-    invalid = np.isnan(pixels)
     plane: NDArray[np.floating] = pixels
     if not coding.is_plain:
         plane = (pixels.astype(np.float64) - coding.offset) / coding.scale
+    if _needs_rounding_only(plane, coding.nodata, out.dtype):
+        np.rint(plane, out=out, casting="unsafe")
+        return 0
+    invalid = np.isnan(pixels)
     clipped = 0
     if np.issubdtype(out.dtype, np.integer):
         clipped = _encode_integers(plane.astype(np.float64), invalid, out)
@@ -90,6 +93,16 @@ def _encode(pixels: Pixels, coding: BandCoding, out: Stored) -> int:
         out[collisions] = _neighbour(nodata)
         out[invalid] = nodata
     return clipped
+
+
+def _needs_rounding_only(plane: NDArray[np.floating], nodata: float | int | None, dtype: np.dtype[np.generic]) -> bool:
+    """Whether all values are valid, and none comes near nodata or the ends of a small integer type."""
+    if not np.issubdtype(dtype, np.integer) or dtype.itemsize > 2 or plane.size == 0:
+        return False
+    limits = np.iinfo(dtype.name)
+    low, high = plane.min(), plane.max()  # NaN where a value is, and then within nothing
+    is_inside = limits.min + 1 <= low and high <= limits.max - 1
+    return bool(is_inside and (nodata is None or nodata < low - 1 or nodata > high + 1))
 
 
 def _encode_integers(plane: NDArray[np.float64], invalid: NDArray[np.bool_], out: Stored) -> int:

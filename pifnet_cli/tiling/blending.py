@@ -39,10 +39,11 @@ class Blender:
 
         Args:
             tile: The next tile of the plan.
-            fused: (C, h, w); overwritten.
+            fused: (C, h, w); overwritten where tiles overlap.
         """
         overlap, core = self._plan.overlap, tile.core
-        fused *= self._weights(tile)
+        if overlap:
+            fused *= self._weights(tile)
         if tile.column > 0 and self._right is not None:
             fused[:, :, :overlap] += self._right
         shares_right = overlap > 0 and tile.column < self._plan.columns - 1

@@ -15,6 +15,7 @@ from pifnet_cli.estimation.operator import mtf_at_nyquist
 from pifnet_cli.inference.closed_form import anchor_engine, training_free_engine
 from pifnet_cli.inference.statistics import scene_moments, scene_regression
 from pifnet_cli.pair import PairGeometry, PairTile, TileEngine, plan_windows
+from pifnet_cli.raster.pipeline import RowReader, WindowReader, WriteBehind
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.raster.strips import StripFile
 from pifnet_cli.raster.writer import WriteOptions, create_scene, require_creatable
@@ -99,12 +100,13 @@ def fuse_scene(
         lr, hr = stack.enter_context(open_scene(lr_hsi)), stack.enter_context(open_scene(hr_msi))
         plan = plan_fusion(lr, hr, output, settings, checkpoint=checkpoint)
         writer = stack.enter_context(create_scene(plan.target, _options(plan, settings), inputs=[lr_hsi, hr_msi]))
+        behind, ahead = stack.enter_context(WriteBehind(writer)), RowReader(lr)
         strips = stack.enter_context(StripFile(output.parent))
         engine = _engine(plan, lr, hr, settings, progress=progress)
         blender = Blender(plan.tiles, strips)
         for done, tile in enumerate(plan.tiles, start=1):
-            core, pixels = blender.add(tile, fused_tile(tile, plan, engine, lr=lr, hr=hr))
-            writer.write(pixels, core)
+            core, pixels = blender.add(tile, fused_tile(tile, plan, engine, lr=ahead, hr=hr))
+            behind.write(pixels, core)
             progress("fusing", done, len(plan.tiles))
     return FusedScene(plan)
 
@@ -120,7 +122,7 @@ def preview_fusion(
     return FusedScene(plan).record() | {"bytes uncompressed": pixels * np.dtype(plan.target.dtype).itemsize}
 
 
-def fused_tile(tile: Tile, plan: FusionPlan, engine: TileEngine, *, lr: SceneReader, hr: SceneReader) -> Pixels:
+def fused_tile(tile: Tile, plan: FusionPlan, engine: TileEngine, *, lr: WindowReader, hr: WindowReader) -> Pixels:
     """Read what a tile needs of both scenes and fuse it: (C, h, w) on the tile's window."""
     origin = plan.alignment.output
     context = tile.context
