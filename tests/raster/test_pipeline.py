@@ -64,7 +64,12 @@ def test_a_failure_behind_is_raised(failing):
         _write(_Sink(failing), range(20))
 
 
-def test_another_failure_is_not_hidden_by_one_behind():
-    with pytest.raises(KeyError), WriteBehind(_Sink(0)) as behind:
+def _write_and_stop(sink):
+    with WriteBehind(sink) as behind:
         behind.write(np.zeros((C, 1, W), dtype=np.float32), Window(0, 0, 1, W))
         raise KeyError
+
+
+def test_another_failure_is_not_hidden_by_one_behind():
+    with pytest.raises(KeyError):
+        _write_and_stop(_Sink(0))
