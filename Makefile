@@ -28,10 +28,12 @@ test: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
-bench: $(VENV)/.test  # those that need no data; benchmarks/seams.py and benchmarks/aviris_training.py take a scene
+bench: $(VENV)/.test  # those that need no data; others take a scene, or the folder of real scenes
 	$(BIN)/python benchmarks/scan.py
 	$(BIN)/python benchmarks/network.py
+	$(BIN)/python benchmarks/network_times.py --sides 64
 	$(BIN)/python benchmarks/fuse_memory.py
+	$(BIN)/python benchmarks/throughput.py --size 1024 1024
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info

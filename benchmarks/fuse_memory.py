@@ -1,14 +1,13 @@
 """Peak memory of `pifnet fuse` against the size of the scene: it must not grow.
 
-python benchmarks/fuse_memory.py [--checkpoint MODEL]
+python benchmarks/fuse_memory.py [--methods regression gsa kriging ...] [--checkpoint MODEL]
 
 Generates pairs of 64 + 4 bands on disk, x4, fuses each in a process of its own, and prints the peak resident set and
-its ratio to that of the smallest scene. Needs about 3 GB of disk.
+its ratio to that of the smallest scene. Needs about 3 GB of disk. Networks and methods that solve equations are
+measured on smaller scenes, for their time; the smallest still has several tiles.
 """
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,46 +16,47 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from affine import Affine
+from measured import pifnet
 from rasterio.windows import Window
 
-SIZES = ((1024, 1024), (4096, 4096), (512, 16384))
+QUICK = "regression", "gsa", "glp", "sfim", "brovey", "bicubic"
+SLOW = "kriging", "atprk", "cnmf", "hysure"
+SIZES, SMALL_SIZES = ((1024, 1024), (4096, 4096), (512, 16384)), ((768, 768), (1536, 1536), (512, 4096))
 BANDS, MSI_BANDS, RATIO, BLOCK = 64, 4, 4, 512
 CORNER = Affine(10, 0, 365000, 0, -10, 5807000)
-
-MEASURE = """
-import json, resource, sys, time
-from pifnet_cli.app import main
-start = time.perf_counter()
-try:
-    main()
-except SystemExit as end:
-    if end.code:
-        raise
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-sys.stderr.write(json.dumps({"peak_mib": peak, "seconds": time.perf_counter() - start}))
-"""
 
 
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", help="a network for 64 + 4 bands; the regression anchor without one")
-    checkpoint = parser.parse_args().checkpoint
-    how = ["--checkpoint", checkpoint] if checkpoint else ["--method", "regression"]
-    first = None
-    for height, width in SIZES:
-        with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
+    parser.add_argument("--methods", nargs="+", choices=[*QUICK, *SLOW], default=["regression"])
+    parser.add_argument("--checkpoint", help="a network for 64 + 4 bands, instead of methods")
+    parser.add_argument("--scratch", type=Path, default=Path.cwd(), help="folder for temporary files")
+    words = parser.parse_args()
+    methods = [words.checkpoint] if words.checkpoint else words.methods
+    for sizes in (SIZES, SMALL_SIZES):
+        chosen = [name for name in methods if (name in QUICK) == (sizes is SIZES)]
+        if chosen:
+            measure(chosen, sizes, words.scratch)
+
+
+def measure(methods: list[str], sizes: tuple[tuple[int, int], ...], scratch: Path) -> None:
+    """Fuse a pair of each size by each method."""
+    first: dict[str, float] = {}
+    for height, width in sizes:
+        with tempfile.TemporaryDirectory(dir=scratch) as name:
             folder = Path(name)
             lr, hr = _write_pair(folder, height, width)
-            words = ["fuse", lr, hr, "-o", folder / "out.tif", "-q", *how]
-            run = subprocess.run([sys.executable, "-c", MEASURE, *words], check=True, capture_output=True, text=True)
-            result = json.loads(run.stderr)
-        first = first or result["peak_mib"]
-        pixels = height * width * BANDS / result["seconds"] / 1e6
-        print(
-            f"{height:6d} x {width:6d} x {BANDS}: peak {result['peak_mib']:7.1f} MiB, "
-            f"{result['peak_mib'] / first:5.3f} of the first; {result['seconds']:6.1f} s, {pixels:6.1f} M values/s"
-        )
+            for method in methods:
+                how = ("--method", method) if method in (*QUICK, *SLOW) else ("--checkpoint", method)
+                run = pifnet("fuse", lr, hr, "-o", folder / "out.tif", "-q", "--overwrite", *how)
+                share = run.peak_mib / first.setdefault(method, run.peak_mib)
+                rate = height * width * BANDS / run.seconds / 1e6
+                print(
+                    f"{method}, {height:5d} x {width:5d} x {BANDS}: peak {run.peak_mib:7.1f} MiB, {share:5.3f} of the "
+                    f"first; {run.seconds:6.1f} s, {rate:6.1f} M values/s",
+                    flush=True,
+                )
 
 
 def _write_pair(folder: Path, height: int, width: int) -> tuple[Path, Path]:
