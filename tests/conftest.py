@@ -13,6 +13,8 @@ from second_reader import other_gdal
 __all__ = ["other_gdal"]
 
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the program does, before torch loads
+if not Path("/dev/nvidia0").exists():  # before anything imports triton, which makes up its mind then; torch may
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in shells' background jobs; programs under test inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -61,8 +61,14 @@ def _checkpoint(method, folder, *, bands=7, msi=3, ratio=4.0, phase="true"):
 
 
 def _fused(method, pair, *, name="out", **settings):
-    """(C, H, W), NaN where the file has nodata; `pair` is what `write_pair` returns."""
+    """(C, H, W), NaN where the file has nodata; `pair` is what `write_pair` returns.
+
+    The blur is told and the scenes lie where they say: finding both has tests of its own.
+    """
     lr, hr, _ = pair
+    if "protocol" not in settings:
+        settings = {"mtf_at_nyquist": 0.3} | settings
+    settings = {"align": Align.NONE} | settings
     folder = lr.parent
     with rasterio.open(lr) as low, rasterio.open(hr) as high:
         shape = {"bands": low.count, "msi": high.count}
