@@ -10,7 +10,7 @@ product in the same run: a busy machine slows both.
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,7 +115,7 @@ def print_times(ratios: list[int], bands: int) -> None:
             seconds = best_seconds(lambda p=pair, k=kriging, s=span: fused_core(p, k, s, s))
             print(
                 f"x{ratio} {protocol.value:6} core {core:3}, {span.lr.stop - span.lr.start:2} LR pixels a side: "
-                f"{seconds / core**2 * 1e6:5.1f} microseconds a pixel at {bands} bands (limit {LIMIT:g} at x4), "
+                f"{seconds / core**2 * 1e6:5.1f} microseconds a pixel at {bands} bands (limit {LIMIT:g}), "
                 f"1000 pixels in {seconds / core**2 * 1000 / product:.2f} products of {PRODUCT} x {PRODUCT} matrices "
                 f"({product * 1e3:.1f} ms)",
                 flush=True,
@@ -179,12 +179,12 @@ def psnr_db(estimate: Pixels, truth: Pixels) -> float:
     return float(10 * np.log10(float(truth.max()) ** 2 / error))
 
 
-def best_seconds(action: object, repeats: int = 5) -> float:
+def best_seconds(action: Callable[[], object], repeats: int = 5) -> float:
     """The least processor time of several runs, after one that is not counted."""
     times = []
     for _ in range(repeats + 1):
         start = time.thread_time()
-        action()  # type: ignore[operator]
+        action()
         times.append(time.thread_time() - start)
     return min(times[1:])
 

@@ -27,7 +27,7 @@ Array64 = NDArray[np.float64]
 Core = tuple[slice, slice]  # rows and columns of the HR array
 
 COMPONENTS = 24
-LARGEST_CORE = 64  # HR pixels: bounds memory and time at large ratios
+LARGEST_CORE = 96  # HR pixels: bounds memory and time at large ratios
 HALO = 4  # LR pixels around the core
 MINIMUM_VALID = 0.95  # of the PSF's weight, else a sample is left out, as where the HR-MSI is degraded
 RATIO_OF_RANGES = 4.0  # the covariance's ranges hold up to this ratio and grow with the ratio beyond

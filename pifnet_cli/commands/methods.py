@@ -31,6 +31,7 @@ def methods(
     if as_json:
         typer.echo(json.dumps(records, indent=2))
         return
+    typer.echo(f"parameters for {hsi_bands} + {msi_bands} bands at ratio {ratio}")
     for record in records:
         size = f"{record['parameters']:,}" if record["parameters"] else "-"
         typer.echo(f"{record['name']:<11}{record['kind']:<14}{size:>10}  {record['title']} ({record['cited_as']})")

@@ -1,10 +1,8 @@
 """What is global to a scene pair, gathered by streaming over LR windows before any tile is fused."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from models.anchors.regression import Regression, RegressionSums
-from models.classical.moments import MomentSums, SceneMoments
 from pifnet_cli.align import Alignment
 from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.pair import degrade_msi
@@ -13,6 +11,7 @@ from pifnet_cli.scene import Pixels, Window
 BLOCK = 128  # LR pixels per side that are held at once
 
 ReadWindow = Callable[[Window], Pixels]
+Solved = TypeVar("Solved", covariant=True)
 
 
 def lr_blocks(alignment: Alignment) -> list[Window]:
@@ -25,31 +24,37 @@ def lr_blocks(alignment: Alignment) -> list[Window]:
     ]
 
 
-class Sums(Protocol):
-    """Statistics that blocks of LR pixels are added to."""
+class Sums(Protocol[Solved]):
+    """Statistics that blocks of LR pixels are added to, and what follows from them."""
 
     def add(self, lr_hsi: Pixels, msi_low: Pixels) -> None:
         """(C, P) and (M, P), NaN where invalid."""
 
+    def solve(self) -> Solved:
+        """After the last block; ValueError where no LR pixel is valid in both scenes."""
 
-def gather(
-    sums: Sums,
+
+def scene_statistics(
+    sums: Sums[Solved],
     read_lr: ReadWindow,
     read_hr: ReadWindow,
     *,
     alignment: Alignment,
     psf: Psf,
     report: Callable[[int, int], None],
-) -> None:
-    """Add every LR pixel of the common footprint, with the HR-MSI as the hyperspectral sensor would see it there.
+) -> Solved:
+    """What follows from all LR pixels of the common footprint, with the HR-MSI as the LR-HSI's sensor sees it there.
 
     Args:
-        sums: What is gathered.
+        sums: What is gathered, in one pass.
         read_lr: LR window -> (C, h, w).
         read_hr: HR window -> (M, H, W).
         alignment: How the scenes lie on each other.
         psf: The hyperspectral sensor's blur, in HR pixels.
         report: Called with blocks done and blocks in all.
+
+    Raises:
+        ValueError: No LR pixel is valid in both scenes.
     """
     blocks = lr_blocks(alignment)
     for done, block in enumerate(blocks, start=1):
@@ -59,41 +64,4 @@ def gather(
             lr_hsi, msi_low = read_lr(block), degrade_msi(read_hr(reach), positions, psf)
             sums.add(lr_hsi.reshape(len(lr_hsi), -1), msi_low.reshape(len(msi_low), -1))
         report(done, len(blocks))
-
-
-def scene_regression(
-    read_lr: ReadWindow,
-    read_hr: ReadWindow,
-    *,
-    alignment: Alignment,
-    psf: Psf,
-    bands: tuple[int, int],
-    report: Callable[[int, int], None],
-) -> Regression:
-    """Regress the LR-HSI on the degraded HR-MSI over the whole common footprint; `bands` are C and M.
-
-    Raises:
-        ValueError: No LR pixel is valid in both scenes.
-    """
-    sums = RegressionSums(hsi_bands=bands[0], msi_bands=bands[1])
-    gather(sums, read_lr, read_hr, alignment=alignment, psf=psf, report=report)
-    return sums.solve()
-
-
-def scene_moments(
-    read_lr: ReadWindow,
-    read_hr: ReadWindow,
-    *,
-    alignment: Alignment,
-    psf: Psf,
-    bands: tuple[int, int],
-    report: Callable[[int, int], None],
-) -> SceneMoments:
-    """Means and covariances of the LR-HSI with the degraded HR-MSI over the whole common footprint.
-
-    Raises:
-        ValueError: No LR pixel is valid in both scenes.
-    """
-    sums = MomentSums(hsi_bands=bands[0], msi_bands=bands[1])
-    gather(sums, read_lr, read_hr, alignment=alignment, psf=psf, report=report)
     return sums.solve()

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from models.anchors.regression import Regression
-from models.classical.moments import SceneMoments
+from models.anchors.regression import Regression, RegressionSums
+from models.classical.moments import MomentSums, SceneMoments
 from pifnet_cli.errors import GridError
 from pifnet_cli.estimation.operator import mtf_at_nyquist
 from pifnet_cli.inference.closed_form import anchor_engine, training_free_engine
-from pifnet_cli.inference.statistics import scene_moments, scene_regression
+from pifnet_cli.inference.statistics import Sums, scene_statistics
 from pifnet_cli.pair import PairGeometry, PairTile, TileEngine, plan_windows
 from pifnet_cli.raster.pipeline import RowReader, WindowReader, WriteBehind
 from pifnet_cli.raster.reader import SceneReader, open_scene
@@ -178,13 +178,18 @@ def _engine(
 
 def _statistics(plan: FusionPlan, lr: SceneReader, hr: SceneReader, progress: Progress) -> Regression | SceneMoments:
     """What the method asks of the whole scene, in one pass over the LR-HSI."""
-    needs_moments = not (plan.choice.method.is_network or plan.choice.method in (Method.REGRESSION, Method.KRIGING))
-    gathered = scene_moments if needs_moments else scene_regression
-    return gathered(
+    return scene_statistics(
+        _sums(plan.choice.method, hsi_bands=lr.scene.bands.count, msi_bands=hr.scene.bands.count),
         lr.read,
         hr.read,
         alignment=plan.alignment,
         psf=plan.psf,
-        bands=(lr.scene.bands.count, hr.scene.bands.count),
         report=lambda done, total: progress("reading statistics", done, total),
     )
+
+
+def _sums(method: Method, *, hsi_bands: int, msi_bands: int) -> Sums[Regression | SceneMoments]:
+    """Networks and kriging start from the regression; other methods are solved from moments."""
+    if method.is_network or method in (Method.REGRESSION, Method.KRIGING):
+        return RegressionSums(hsi_bands=hsi_bands, msi_bands=msi_bands)
+    return MomentSums(hsi_bands=hsi_bands, msi_bands=msi_bands)

@@ -13,7 +13,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import nn
 
-from models.anchors.regression import Regression
+from models.anchors.regression import Regression, RegressionSums
 from models.anchors.subspace import ResidualBasis, band_mean_square, image_scale, noise_scale, residual_basis
 from models.interface import FusionNetwork, OutputStart
 from pifnet_cli.align import Alignment
@@ -22,7 +22,7 @@ from pifnet_cli.degrade.noise import noise_std
 from pifnet_cli.device import chosen_device, chosen_precision
 from pifnet_cli.errors import BandsError, CheckpointError, GridError, SettingsError, TrainingError
 from pifnet_cli.inference.closed_form import anchor_engine
-from pifnet_cli.inference.statistics import scene_regression
+from pifnet_cli.inference.statistics import scene_statistics
 from pifnet_cli.networks import block_ratio, build_network
 from pifnet_cli.pair import TileEngine
 from pifnet_cli.recipes import Recipe, recipe_of
@@ -200,12 +200,12 @@ def _training_pair(source: Source, share: float, settings: TrainSettings) -> Tra
     guard = math.ceil(source.psf.radius + source.alignment.ratio)
     area, held_out = split_area(source.alignment.output, share=share, guard=guard)
     try:
-        regression = scene_regression(
+        regression = scene_statistics(
+            RegressionSums(hsi_bands=source.lr.bands.count, msi_bands=source.hr.bands.count),
             source.read_lr,
             source.read_hr,
             alignment=source.alignment,
             psf=source.psf,
-            bands=(source.lr.bands.count, source.hr.bands.count),
             report=lambda _done, _total: None,
         )
     except ValueError as error:

@@ -235,28 +235,28 @@ def test_an_unknown_start_is_refused(name):
         _built(name, output_start="random")
 
 
-# Totals of the published networks by METHODS' closed forms: bands C, M and ratio s.
+# Totals of the published networks by METHODS' closed forms: bands c, m and ratio s.
 CLOSED_FORMS = {
-    ModelName.HSRNET: lambda C, M, s: (  # noqa: N803 - METHODS' letters
-        (C + 1) + 2 * C + 37 + 37 + 36 * M**2 + M + 9 * (C + M) * C * s**2 + C * s**2 + 576 * (C + M) + 64
-        + 443_136 + 576 * C + C
+    ModelName.HSRNET: lambda c, m, s: (
+        (c + 1) + 2 * c + 37 + 37 + 36 * m**2 + m + 9 * (c + m) * c * s**2 + c * s**2 + 576 * (c + m) + 64
+        + 443_136 + 576 * c + c
     ),
-    ModelName.FUSFORMER: lambda C, M, _: (  # noqa: N803
-        48 * (C + M) + 48 + 28_320 + 47_040 + 20_784 + 432 * C + C + 393_216
+    ModelName.FUSFORMER: lambda c, m, _: (
+        48 * (c + m) + 48 + 28_320 + 47_040 + 20_784 + 432 * c + c + 393_216
     ),
-    ModelName.PSRT: lambda C, M, _: 288 * (C + M) + 32 + 18 * 12_704 + 288 * C + C,  # noqa: N803
-    ModelName.U2NET: lambda C, M, s: (  # noqa: N803
-        9 * C**2 * s**2 + 288 * C + 32 + 288 * M + 32 + 9_248 + 288 * C + C + 161_824 + 32_928 + 87_232 + 230_832
+    ModelName.PSRT: lambda c, m, _: 288 * (c + m) + 32 + 18 * 12_704 + 288 * c + c,
+    ModelName.U2NET: lambda c, m, s: (
+        9 * c**2 * s**2 + 288 * c + 32 + 288 * m + 32 + 9_248 + 288 * c + c + 161_824 + 32_928 + 87_232 + 230_832
         + 105_760
     ),
-    ModelName.DT3NET: lambda C, M, _: (  # noqa: N803
-        2_441_754 + 1_621 * C + (576 * C + 64) + 4 * 110_656 + 184_384 + 2 * (169 * C**2 + C) + (9 * C * M + M)
-        + (9 * M * C + C) + 15
+    ModelName.DT3NET: lambda c, m, _: (
+        2_441_754 + 1_621 * c + (576 * c + 64) + 4 * 110_656 + 184_384 + 2 * (169 * c**2 + c) + (9 * c * m + m)
+        + (9 * m * c + c) + 15
     ),
-    ModelName.SMGUNET: lambda C, M, s: (  # noqa: N803
-        2 * (9 * M * C + C) + M * C + M + 3 * (s**2 * C**2 + C) + (38 * C**2 + 4 * C)
-        + (576 * C + 64 + 73_856 + 110_656 + 9 * (64 + C) * C + C + 182 * C**2 + 9 * C)
-        + (27 * C**2 + C + 182 * C**2 + 9 * C) + (72 * C**2 + 6 * C) + 4
+    ModelName.SMGUNET: lambda c, m, s: (
+        2 * (9 * m * c + c) + m * c + m + 3 * (s**2 * c**2 + c) + (38 * c**2 + 4 * c)
+        + (576 * c + 64 + 73_856 + 110_656 + 9 * (64 + c) * c + c + 182 * c**2 + 9 * c)
+        + (27 * c**2 + c + 182 * c**2 + 9 * c) + (72 * c**2 + 6 * c) + 4
     ),
 }  # fmt: skip
 # Millions printed in METHODS' table, at C = 103, M = 4 and ratio 2, 4, 8; then at C = 31, M = 3 and ratio 4.

@@ -420,7 +420,7 @@ def test_threads_give_the_same_numbers():
             assert np.array_equal(again, once)
 
 
-@pytest.mark.parametrize(("ratio", "core"), [(1.0, 10), (2.0, 24), (3.3, 48), (4.0, 64), (8.0, 64), (30.0, 64)])
+@pytest.mark.parametrize(("ratio", "core"), [(1.0, 10), (2.0, 24), (3.3, 48), (4.0, 64), (8.0, 96), (30.0, 96)])
 def test_cores_are_bounded(ratio, core):
     kriging = GuidedKriging.from_regression(simulated().regression, ratio=ratio)
     assert (kriging.core, kriging.halo) == (core, 4)

@@ -252,32 +252,3 @@ def test_an_offset_of_the_msi_does_not_matter():
     moments = moments_of(pair.lr_hsi.reshape(C, -1), pair.operator.down(raised).reshape(M, -1))
     fused = HySure.from_moments(moments).fuse_block(pair.lr_hsi, raised, pair.operator)
     np.testing.assert_allclose(fused, _fused(pair), atol=2e-5)
-
-
-def test_bands_without_data_stay_without():
-    pair = simulated_pair(_reference(np.random.default_rng(5)), protocol=Protocol.PAPER, msi=M)
-    kept = np.array([0, 1, 2, 4, 5, 6])
-    holed = np.insert(pair.lr_hsi[kept], 3, np.nan, axis=0)
-    low = pair.operator.down(pair.hr_msi).reshape(M, -1)
-    fused = HySure.from_moments(moments_of(holed.reshape(C, -1), low)).fuse_block(holed, pair.hr_msi, pair.operator)
-    without = HySure.from_moments(moments_of(pair.lr_hsi[kept].reshape(6, -1), low))
-    assert np.isnan(fused[3]).all()
-    expected = without.fuse_block(pair.lr_hsi[kept], pair.hr_msi, pair.operator)
-    np.testing.assert_allclose(fused[kept], expected, atol=1e-6)
-
-
-def test_the_same_block_gives_the_same_result_and_stays_as_it_is():
-    pair = simulated_pair(_reference(np.random.default_rng(6)), protocol=Protocol.MTF, msi=M)
-    before = pair.lr_hsi.copy(), pair.hr_msi.copy()
-    np.testing.assert_array_equal(_fused(pair), _fused(pair))
-    np.testing.assert_array_equal(pair.lr_hsi, before[0])
-    np.testing.assert_array_equal(pair.hr_msi, before[1])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("protocol", list(Protocol))
-@pytest.mark.parametrize("ratio", [2, 4, 8])
-@pytest.mark.parametrize("name", SCENES)
-def test_real_scenes_come_out_better_than_interpolated(shared_data, name, ratio, protocol):
-    pair = simulated_pair(real_scene(shared_data, name, ratio=ratio), protocol=protocol, ratio=ratio)
-    assert psnr_db(_fused(pair), pair.reference) > psnr_db(pair.operator.up(pair.lr_hsi), pair.reference) + 5
