@@ -7,8 +7,9 @@ from pifnet_cli.settings import Method
 
 def test_methods_are_listed_one_a_line(pifnet):
     run = pifnet("methods")
-    lines = run.out.splitlines()
+    heading, *lines = run.out.splitlines()
     assert (run.code, run.err) == (0, "")
+    assert heading == "parameters for 103 + 4 bands at ratio 4"
     assert [line.split()[0] for line in lines] == [method.value for method in Method]
     hsrnet = next(line for line in lines if line.startswith("hsrnet"))
     assert hsrnet.split()[1:3] == ["network", "2,153,862"]  # 2,153,899 less 37 that nothing reads
