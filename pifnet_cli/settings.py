@@ -143,7 +143,7 @@ def require(claim: bool, message: str) -> None:  # noqa: FBT001 - the claim is t
 class SimulateSettings:
     """Wald-protocol degradation."""
 
-    ratio: int = 4
+    ratio: float = 4
     protocol: Protocol = Protocol.MTF
     mtf_at_nyquist: float = 0.3
     srf: str = "sentinel-2"
@@ -156,13 +156,22 @@ class SimulateSettings:
     overwrite: Overwrite = Overwrite.REFUSE
 
     def __post_init__(self) -> None:
-        require(2 <= self.ratio <= 32, f"--ratio {self.ratio}: a whole number from 2 to 32 was expected")
+        require(1 < self.ratio <= 32, f"--ratio {self.ratio:g}: a number above 1, up to 32 was expected")
+        require(
+            self.protocol is Protocol.MTF or self.has_whole_ratio,
+            f"--ratio {self.ratio:g}: --protocol paper keeps one pixel of every block; a whole number was expected",
+        )
         require(0.01 <= self.mtf_at_nyquist <= 0.95, f"--mtf {self.mtf_at_nyquist}: 0.01 to 0.95 was expected")
         require(max(map(abs, self.shift)) <= 64, f"--shift {self.shift}: at most 64 HR pixels were expected")
         for option, snr_db in (("--hsi-snr", self.hsi_snr_db), ("--msi-snr", self.msi_snr_db)):
             require(snr_db is None or abs(snr_db) <= 200, f"{option} {snr_db}: -200 to 200 dB were expected")
         require(self.seed >= 0, f"--seed {self.seed}: a number from 0 up was expected")
         require(self.block_size >= 16, f"--block-size {self.block_size}: at least 16 was expected")
+
+    @property
+    def has_whole_ratio(self) -> bool:
+        """Whether LR pixels are blocks of whole HR pixels."""
+        return float(self.ratio).is_integer()
 
 
 @dataclass(frozen=True)
@@ -312,6 +321,11 @@ class TrainSettings:
     def __post_init__(self) -> None:
         known = ", ".join(NETWORKS)
         require(self.method.is_network, f"--method {self.method.value}: needs no training; to be trained: {known}")
+        require(
+            self.degradation.has_whole_ratio,
+            f"--ratio {self.degradation.ratio:g}: references are degraded by whole numbers in training; simulate a "
+            f"pair with this ratio, and train on that",
+        )
         is_pifnet = self.method is Method.PIFNET
         require(
             is_pifnet or self.variant is not Variant.ANCHORED,

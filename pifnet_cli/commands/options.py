@@ -24,7 +24,12 @@ CreationOptions = Annotated[
 
 # How a reference becomes a pair: of `simulate`, and of `train` on reference scenes.
 _PANEL = "Sensor model"
-Ratio = Annotated[int, typer.Option("--ratio", help="HR pixels along the side of an LR pixel.", rich_help_panel=_PANEL)]
+Ratio = Annotated[
+    float,
+    typer.Option(
+        "--ratio", help="HR pixels along the side of an LR pixel; any number with mtf.", rich_help_panel=_PANEL
+    ),
+]
 SensorProtocol = Annotated[
     Protocol,
     typer.Option(

@@ -60,31 +60,43 @@ class BlockDegrader:
         Args:
             read: Gives (C, H, W) of any window of the reference, invalid NaN.
             sensor: How the pair sees it.
-            height: Of the reference, a multiple of the ratio.
+            height: Of the reference; whole LR pixels.
             width: Likewise.
             block_size: Wanted side of a block, HR pixels; brought to a multiple of 16 LR pixels.
         """
         self.sensor = sensor
-        self.lr_side = max(block_size // sensor.ratio // SIDE_STEP, 1) * SIDE_STEP
+        self.lr_side = max(int(block_size / sensor.ratio) // SIDE_STEP, 1) * SIDE_STEP
         self._read = read
         self._height, self._width = height, width
 
     def __len__(self) -> int:
-        side = self.hr_side
-        return -(-self._height // side) * -(-self._width // side)
+        rows, columns = (-(-side // self.lr_side) for side in self._lr_size)
+        return rows * columns
 
     def __iter__(self) -> Iterator[Block]:
-        ratio = self.sensor.ratio
-        height, width = self._height // ratio, self._width // ratio
+        height, width = self._lr_size
         for row in range(0, height, self.lr_side):
             for column in range(0, width, self.lr_side):
                 lr = Window(row, column, self.lr_side, self.lr_side).clipped(height, width)
-                yield Block(lr, Window(row * ratio, column * ratio, lr.height * ratio, lr.width * ratio))
+                top, bottom = (self._hr_edge(edge, height, self._height) for edge in (lr.row, lr.bottom))
+                left, right = (self._hr_edge(edge, width, self._width) for edge in (lr.column, lr.right))
+                yield Block(lr, _window(top, bottom, left, right))
 
     @property
     def hr_side(self) -> int:
-        """Side of a whole block, HR pixels."""
-        return self.lr_side * self.sensor.ratio
+        """HR pixels of which the borders of every block are multiples: its side, where the ratio is a whole number."""
+        side = self.lr_side * self.sensor.ratio
+        return int(side) if self.sensor.has_whole_ratio else max(int(side / 2) // SIDE_STEP, 1) * SIDE_STEP
+
+    @property
+    def _lr_size(self) -> tuple[int, int]:
+        return self.sensor.lr_length(self._height), self.sensor.lr_length(self._width)
+
+    def _hr_edge(self, lr_edge: int, lr_length: int, hr_length: int) -> int:
+        """The first HR pixel beyond the blocks before an LR pixel."""
+        if lr_edge >= lr_length:
+            return hr_length
+        return int(lr_edge * self.sensor.ratio) // self.hr_side * self.hr_side
 
     def degraded(self, block: Block) -> DegradedBlock:
         """Read what a block needs and degrade it."""

@@ -15,6 +15,8 @@ from pifnet_cli.degrade.psf import Psf, axis_sampling_matrix, degrade_separable,
 from pifnet_cli.scene import Grid, Pixels
 from pifnet_cli.settings import Protocol
 
+ROUNDING = 1e-6  # LR or HR pixels; products of ratios are floats
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SensorModel:
@@ -22,7 +24,7 @@ class SensorModel:
 
     Attributes:
         protocol: `paper` keeps pixel 0 of each block, `mtf` samples block centres.
-        ratio: HR pixels along the side of an LR pixel.
+        ratio: HR pixels along the side of an LR pixel; any number from 1 up, a whole one with `paper`.
         mtf_at_nyquist: Frequency response at the LR Nyquist frequency; unused by `paper`, whose kernel is fixed.
         srf: (M, C), rows sum to 1.
         hsi_snr_db: SNR of the LR-HSI per band; None without noise.
@@ -32,7 +34,7 @@ class SensorModel:
     """
 
     protocol: Protocol
-    ratio: int
+    ratio: float
     mtf_at_nyquist: float
     srf: NDArray[np.floating[Any]]
     hsi_snr_db: float | None = None
@@ -54,22 +56,46 @@ class SensorModel:
         offset = 0.0 if self.protocol is Protocol.PAPER else (self.ratio - 1) / 2
         return offset, offset
 
+    @property
+    def has_whole_ratio(self) -> bool:
+        """Whether LR pixels are blocks of whole HR pixels."""
+        return float(self.ratio).is_integer()
+
+    @property
+    def whole_ratio(self) -> int:
+        """The ratio, where LR pixels are blocks of whole HR pixels.
+
+        Raises:
+            ValueError: It is no whole number.
+        """
+        if not self.has_whole_ratio:
+            raise ValueError(f"a ratio of {self.ratio:g} is no whole number")
+        return int(self.ratio)
+
+    def lr_length(self, hr_length: int) -> int:
+        """Whole LR pixels in so many HR pixels along an axis."""
+        return int(np.floor(hr_length / self.ratio + ROUNDING))
+
+    def hr_length(self, lr_length: int) -> int:
+        """HR pixels that so many LR pixels lie on, those that they cover in part included."""
+        return int(np.ceil(lr_length * self.ratio - ROUNDING))
+
     def lr_grid(self, grid: Grid) -> Grid:
         """The grid of the LR-HSI of a reference on `grid`; a part of an LR pixel at the far borders is left out."""
         row, column = self.phase
         corner = Affine.translation(column + 0.5 - self.ratio / 2, row + 0.5 - self.ratio / 2)
         transform = grid.transform @ corner @ Affine.scale(self.ratio)
-        return Grid(grid.height // self.ratio, grid.width // self.ratio, transform, grid.crs_wkt)
+        return Grid(self.lr_length(grid.height), self.lr_length(grid.width), transform, grid.crs_wkt)
 
     def row_matrix(self, height: int, lr_rows: range | None = None) -> scipy.sparse.csr_array:
         """(h, height): blur and sampling along the rows, `shift` included, for all LR rows or some."""
-        wanted = range(height // self.ratio) if lr_rows is None else lr_rows
+        wanted = range(self.lr_length(height)) if lr_rows is None else lr_rows
         centres = self.ratio * np.asarray(wanted) + self.phase[0] + self.shift[1]
         return axis_sampling_matrix(height, centres, sigma=self.psf.sigma_rows, radius=self.psf.radius)
 
     def column_matrix(self, width: int, lr_columns: range | None = None) -> scipy.sparse.csr_array:
         """(w, width): blur and sampling along the columns, `shift` included, for all LR columns or some."""
-        wanted = range(width // self.ratio) if lr_columns is None else lr_columns
+        wanted = range(self.lr_length(width)) if lr_columns is None else lr_columns
         centres = self.ratio * np.asarray(wanted) + self.phase[1] + self.shift[0]
         return axis_sampling_matrix(width, centres, sigma=self.psf.sigma_columns, radius=self.psf.radius)
 
@@ -95,7 +121,7 @@ class SensorModel:
         """
         return cls(
             protocol=Protocol(record["protocol"]),
-            ratio=int(record["ratio"]),
+            ratio=float(record["ratio"]),
             mtf_at_nyquist=float(record["mtf_at_nyquist"]),
             srf=np.asarray(record["srf"], dtype=np.float64),
             hsi_snr_db=None if record["hsi_snr_db"] is None else float(record["hsi_snr_db"]),
@@ -108,12 +134,12 @@ def degrade_patch(reference: Pixels, sensor: SensorModel, *, rng: Generator | No
     """Degrade a whole array at once.
 
     Args:
-        reference: (C, H, W), invalid NaN; H and W multiples of the ratio.
+        reference: (C, H, W), invalid NaN.
         sensor: Its SRF has C columns.
         rng: Source of the noise; None leaves it out, whatever the SNR says.
 
     Returns:
-        LR-HSI (C, H / ratio, W / ratio) and HR-MSI (M, H, W).
+        LR-HSI (C, H / ratio, W / ratio), of whole LR pixels, and HR-MSI (M, H, W).
     """
     height, width = reference.shape[1:]
     lr_hsi = degrade_separable(reference, sensor.row_matrix(height), sensor.column_matrix(width))

@@ -45,7 +45,7 @@ class TrainingPair:
         read_reference: HR window -> (C, H, W).
         alignment: How LR-HSI and HR-MSI lie on each other.
         psf: The hyperspectral sensor's blur.
-        sensor: Makes new pairs of the reference; None where the pair is real.
+        sensor: Makes new pairs of the reference; None where the pair is real, or its LR pixels are no whole blocks.
         regression: Over the whole pair.
         area: HR pixels that patches are drawn from.
         held_out: HR pixels that training never sees the truth of; may be empty.
@@ -130,7 +130,7 @@ class PatchSource:
             TrainingError: One has not.
         """
         for pair in pairs:
-            ratio = pair.sensor.ratio if pair.sensor else 1
+            ratio = pair.sensor.whole_ratio if pair.sensor else 1
             blocks = needs.block_ratio or 1
             room = -(-patch_size // ratio) * ratio + (blocks if blocks > 1 else 0)
             if min(pair.area.height, pair.area.width) < room:
@@ -193,12 +193,12 @@ def _simulated(pair: TrainingPair, window: Window, needs: PatchNeeds, rng: Gener
     symmetry = int(rng.integers(SYMMETRIES))
     reference = turned(pair.read_reference(crop), symmetry)
     tile = turned_window(window.relative_to(crop), crop.height, crop.width, symmetry=symmetry)
-    phase = sensor.phase if needs.phase is Phase.TRUE else naive_phase(sensor.ratio)
+    phase = sensor.phase if needs.phase is Phase.TRUE else naive_phase(sensor.whole_ratio)
     if needs.block_ratio is not None:
-        reference, tile = _block_aligned(reference, tile, ratio=sensor.ratio, phase=phase)
+        reference, tile = _block_aligned(reference, tile, ratio=sensor.whole_ratio, phase=phase)
     lr_hsi, hr_msi = degrade_patch(reference, sensor, rng=rng)
     geometry = PairGeometry.regular(
-        ratio=sensor.ratio, phase=phase, lr_size=lr_hsi.shape[1:], hr_size=hr_msi.shape[1:], tile=tile
+        ratio=sensor.whole_ratio, phase=phase, lr_size=lr_hsi.shape[1:], hr_size=hr_msi.shape[1:], tile=tile
     )
     rows, columns = tile.slices
     truth = np.ascontiguousarray(reference[:, rows, columns])
@@ -272,11 +272,10 @@ def _surroundings(window: Window, area: Window, sensor: SensorModel, *, margin: 
 
     Its first pixel decides the sampling phase, which thus takes every value.
     """
-    reach = math.ceil(sensor.psf.radius + max(map(abs, sensor.shift))) + margin * sensor.ratio
-    row, height = _span(window.row, window.height, area.row, area.bottom, reach=reach, ratio=sensor.ratio, rng=rng)
-    column, width = _span(
-        window.column, window.width, area.column, area.right, reach=reach, ratio=sensor.ratio, rng=rng
-    )
+    reach = math.ceil(sensor.psf.radius + max(map(abs, sensor.shift))) + margin * sensor.whole_ratio
+    ratio = sensor.whole_ratio
+    row, height = _span(window.row, window.height, area.row, area.bottom, reach=reach, ratio=ratio, rng=rng)
+    column, width = _span(window.column, window.width, area.column, area.right, reach=reach, ratio=ratio, rng=rng)
     return Window(row, column, height, width)
 
 

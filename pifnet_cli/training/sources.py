@@ -45,7 +45,7 @@ class Source:
         read_reference: HR window -> (C, H, W).
         alignment: How both lie on each other.
         psf: The hyperspectral sensor's blur.
-        sensor: How new pairs are made of the reference; None where the pair is real.
+        sensor: How the pair was made of its reference; None where it is real.
     """
 
     path: Path
@@ -120,7 +120,7 @@ class DegradedReference:
         Args:
             read: Window -> (C, H, W) of the reference.
             sensor: How the pair sees it.
-            height: Of the reference, a multiple of the ratio.
+            height: Of the reference; whole LR pixels.
             width: Likewise.
             seed: Of the noise.
         """
@@ -130,7 +130,7 @@ class DegradedReference:
 
     def read_lr(self, window: Window) -> Pixels:
         """LR window -> (C, h, w)."""
-        ratio = self._sensor.ratio
+        ratio = self._sensor.whole_ratio
         covered = Window(window.row * ratio, window.column * ratio, window.height * ratio, window.width * ratio)
         image = self._degrader.degraded(Block(lr=window, hr=covered)).lr_hsi
         return self._noisy(image, window, self._noise.hsi_std, NoiseStream.LR_HSI)
@@ -153,7 +153,7 @@ def _no_report(_done: int, _total: int) -> None:
 
 def _degraded_source(path: Path, degradation: SimulateSettings, stack: ExitStack, phase: Phase) -> Source:
     reader = stack.enter_context(open_scene(path))
-    scene, ratio = reader.scene, degradation.ratio
+    scene, ratio = reader.scene, int(degradation.ratio)
     height, width = (side // ratio * ratio for side in (scene.grid.height, scene.grid.width))
     if height == 0 or width == 0:
         raise GridError(

@@ -147,14 +147,14 @@ def _planned(
 ) -> SimulatedPair:
     """The scenes to be written, on their true grids."""
     grid = source.grid
-    height, width = (side // sensor.ratio * sensor.ratio for side in (grid.height, grid.width))
+    height, width = (sensor.hr_length(sensor.lr_length(side)) for side in (grid.height, grid.width))
     if height == 0 or width == 0:
         raise GridError(
-            f"{source.path}: {grid.height} x {grid.width} pixels make no LR pixel at ratio {sensor.ratio}; "
+            f"{source.path}: {grid.height} x {grid.width} pixels make no LR pixel at ratio {sensor.ratio:g}; "
             "choose a smaller --ratio or a larger scene"
         )
     if (height, width) != (grid.height, grid.width):
-        log.info("cropped to %d x %d pixels, a multiple of the ratio %d", height, width, sensor.ratio)
+        log.info("cropped to %d x %d pixels: whole LR pixels at ratio %g", height, width, sensor.ratio)
     cropped = grid.cropped(Window(0, 0, height, width))
     lr_path, hr_path, reference_path = (
         output.final_path_of(name + SUFFIXES[settings.scene_format]) for name in SCENE_NAMES

@@ -217,7 +217,7 @@ def _training_pair(source: Source, share: float, settings: TrainSettings) -> Tra
         read_reference=source.read_reference,
         alignment=source.alignment,
         psf=source.psf,
-        sensor=source.sensor,
+        sensor=source.sensor if source.sensor and source.sensor.has_whole_ratio else None,
         regression=regression,
         area=area,
         held_out=held_out,

@@ -10,22 +10,25 @@ REFERENCE = np.random.default_rng(0).random((BANDS, HEIGHT, WIDTH), dtype=np.flo
 SRF = np.array([[0.5, 0.5, 0, 0, 0, 0, 0], [0, 0, 0, 0.2, 0.8, 0, 0]])
 
 
-def degrader(block_size=80, **fields):
-    sensor = SensorModel(protocol=Protocol.MTF, ratio=RATIO, mtf_at_nyquist=0.3, srf=SRF, **fields)
+def degrader(block_size=80, *, ratio=RATIO, **fields):
+    sensor = SensorModel(protocol=Protocol.MTF, ratio=ratio, mtf_at_nyquist=0.3, srf=SRF, **fields)
     return BlockDegrader(
         lambda window: REFERENCE[:, *window.slices], sensor, height=HEIGHT, width=WIDTH, block_size=block_size
     )
 
 
-def test_blocks_cover_both_images_once():
-    lr, hr = np.zeros((HEIGHT // RATIO, WIDTH // RATIO)), np.zeros((HEIGHT, WIDTH))
+@pytest.mark.parametrize(("ratio", "lr_size"), [(RATIO, (21, 34)), (5.4, (19, 31))])
+def test_blocks_cover_both_images_once(ratio, lr_size):
+    lr, hr = np.zeros(lr_size), np.zeros((HEIGHT, WIDTH))
 
-    blocks = list(degrader())
+    by_block = degrader(ratio=ratio)
+    blocks = list(by_block)
     for block in blocks:
         lr[block.lr.slices] += 1
         hr[block.hr.slices] += 1
 
-    assert len(blocks) == len(degrader()) == 6
+    assert len(blocks) == len(by_block) == (6 if ratio == RATIO else 4)
+    assert {edge % by_block.hr_side for block in blocks for edge in (block.hr.row, block.hr.column)} == {0}
     assert (lr == 1).all()
     assert (hr == 1).all()
 

@@ -92,7 +92,28 @@ def test_shifted_pair_shows_what_lies_right_and_below(tmp_path):
     np.testing.assert_allclose(change[1, 3:-3, 3:-3], -1.5, atol=1e-5)
 
 
-@pytest.mark.parametrize("settings", [{}, {"hsi_snr_db": 35.0, "msi_snr_db": 40.0, "seed": 3, "shift": (3.3, -2.0)}])
+def test_a_ramp_keeps_its_place_at_a_ratio_that_is_no_whole_number(tmp_path):
+    columns = np.tile(np.arange(WIDTH, dtype=np.float32), (1, HEIGHT, 1))
+    rows = np.tile(np.arange(HEIGHT, dtype=np.float32)[:, None], (1, 1, WIDTH))
+    scene = written(tmp_path / "scene.tif", np.concatenate([columns, rows]), wavelengths=None)
+
+    simulate_scene(scene, tmp_path / "pair", SimulateSettings(ratio=3.3, srf="boxes:1"))
+
+    with rasterio.open(tmp_path / "pair" / "lr_hsi.tif") as dataset:
+        seen, transform = dataset.read(), dataset.transform
+    with rasterio.open(tmp_path / "pair" / "reference.tif") as dataset:
+        assert dataset.shape == (50, 76)  # 15 x 23 LR pixels lie on 49.5 x 75.9 HR ones
+    assert (seen.shape[1:], (transform.a, transform.e)) == ((15, 23), (33, -33))
+    x, y = transform @ (np.arange(23) + 0.5, np.full(23, 0.5))
+    np.testing.assert_allclose(seen[0, 7, 3:-3], ((x - TRANSFORM.c) / 10 - 0.5)[3:-3], atol=1e-4)
+    x, y = transform @ (np.full(15, 0.5), np.arange(15) + 0.5)
+    np.testing.assert_allclose(seen[1, 3:-3, 9], ((TRANSFORM.f - y) / 10 - 0.5)[3:-3], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"hsi_snr_db": 35.0, "msi_snr_db": 40.0, "seed": 3, "shift": (3.3, -2.0)}, {"ratio": 3.3, "hsi_snr_db": 30.0}],
+)
 def test_result_does_not_depend_on_blocks(tmp_path, settings):
     image = textured(height=150, width=170)
     image[:, 30:60, 90:140] = np.nan
@@ -100,7 +121,7 @@ def test_result_does_not_depend_on_blocks(tmp_path, settings):
     scene = written(tmp_path / "scene.tif", image, nodata=np.nan)
 
     for block_size in (16, 48, 512):
-        options = SimulateSettings(ratio=3, srf="boxes:3", block_size=block_size, **settings)
+        options = SimulateSettings(**{"ratio": 3, "srf": "boxes:3", "block_size": block_size} | settings)
         simulate_scene(scene, tmp_path / str(block_size), options)
 
     for name in ("lr_hsi.tif", "hr_msi.tif", "reference.tif"):
@@ -322,6 +343,7 @@ def test_sensor_without_wavelengths_is_refused(tmp_path):
     ("fields", "message"),
     [
         ({"ratio": 1}, "--ratio 1"),
+        ({"ratio": 3.3, "protocol": Protocol.PAPER}, "--ratio 3.3: --protocol paper"),
         ({"mtf_at_nyquist": 1.0}, "--mtf 1.0"),
         ({"shift": (0.0, 65.0)}, "--shift"),
         ({"shift": (float("nan"), 0.0)}, "--shift"),

@@ -127,6 +127,19 @@ def test_a_real_pair_is_trained_on(pair, tmp_path):
     assert result.header.sensor == {"protocol": "mtf", "mtf_at_nyquist": 0.3}
 
 
+def test_a_pair_whose_ratio_is_no_whole_number_is_trained_on(scene, tmp_path):
+    simulate_scene(scene, tmp_path / "pair", SimulateSettings(ratio=3.3, mtf_at_nyquist=0.2, srf="boxes:3"))
+    result = train_model([tmp_path / "pair"], tmp_path / "model", TINY)
+
+    assert result.header.ratio == pytest.approx(3.3)
+    assert result.header.sensor["mtf_at_nyquist"] == 0.2
+
+
+def test_references_are_degraded_by_whole_numbers():
+    with pytest.raises(SettingsError, match=r"--ratio 3.3: .* simulate a pair"):
+        replace(TINY, degradation=SimulateSettings(ratio=3.3))
+
+
 def test_several_scenes_and_a_validation_scene(scene, tmp_path):
     other = write_scene(tmp_path / "other.tif", pixels(1))
     held_out = write_scene(tmp_path / "held_out.tif", pixels(2))
