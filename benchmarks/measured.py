@@ -69,9 +69,10 @@ def pifnet(*words: object, threads: int | None = None) -> Run:
     return Run(output=run.stdout, **json.loads(lines[-1]))
 
 
-def scores(fused: Path, reference: Path) -> dict[str, float]:
+def scores(fused: Path, reference: Path, *options: object) -> dict[str, float]:
     """What `pifnet metrics` says."""
-    found: dict[str, float] = json.loads(pifnet("metrics", fused, reference, "--json", "-q", threads=1).output)
+    run = pifnet("metrics", fused, reference, *options, "--json", "-q", threads=1)
+    found: dict[str, float] = json.loads(run.output)
     return found
 
 

@@ -1,8 +1,9 @@
 """Blur and misregistration of a scene pair, found from the pair itself (DESIGN 1.3).
 
 The LR-HSI is regressed on the HR-MSI as a Gaussian of some width, displaced by some shift, would sample it; the width
-and shift that leave the least are taken. In the likelihood each spectral component of the LR-HSI has a variance of its
-own: components that the HR-MSI explains well count for more than those that it does not.
+and shift that leave the least are taken. The likelihood has the residual's whole covariance: what decides are those
+combinations of LR-HSI bands that the HR-MSI explains best, its own bands as the LR-HSI sees them, in which nothing but
+noise and misplacement can differ. Bands that lie elsewhere, and differ for reasons of the ground, hardly count.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +21,8 @@ from pifnet_cli.scene import Pixels, Positions
 Floats = NDArray[np.float64]
 Cost = Callable[[Floats], float]
 
-COMPONENTS = 12  # of the LR-HSI
+COMPONENTS = 24  # of the LR-HSI
+PIXELS_PER_COMPONENT = 6  # with fewer, less of them are used
 SHIFT_LIMIT = 2.0  # LR pixels that are searched on either side
 COARSE_STEP = 1.0  # LR pixels between the shifts that are tried first
 MTF_LIMITS = 0.02, 0.98  # at the LR Nyquist frequency
@@ -121,20 +123,20 @@ class OperatorFit:
 
     def log_likelihood(self, operator: Operator) -> float:
         """Up to a constant that is the same for all operators."""
-        residual, _, pixels = self._variances(operator)
-        return float(-0.5 * pixels * np.log(residual).sum())
+        residual, _, pixels = self._covariances(operator)
+        return float(-0.5 * pixels * np.linalg.slogdet(residual).logabsdet)
 
     def explained(self, operator: Operator) -> float:
         """Share of variance, the mean over components."""
-        residual, total, _ = self._variances(operator)
-        return float(1 - (residual / total).mean())
+        residual, total, _ = self._covariances(operator)
+        return float(1 - (residual.diagonal() / total.diagonal()).mean())
 
     def pixels(self, operator: Operator) -> int:
         """LR pixels that the likelihood is of."""
-        return self._variances(operator)[2]
+        return self._covariances(operator)[2]
 
-    def _variances(self, operator: Operator) -> tuple[Floats, Floats, int]:
-        """(K,) of what the regression leaves and of all there is, and the pixels."""
+    def _covariances(self, operator: Operator) -> tuple[Floats, Floats, int]:
+        """(K, K) of what the regression leaves and of all there is, and the pixels."""
         designs, targets = [], []
         for sample, scores in zip(self._samples, self._scores, strict=True):
             seen = degraded(sample, operator, _margin(self._ratio))
@@ -147,9 +149,9 @@ class OperatorFit:
         design = design - design.mean(axis=1, keepdims=True)
         target = target - target.mean(axis=1, keepdims=True)
         basis = np.linalg.qr(design.T / np.maximum(design.std(axis=1), 1e-30))[0]  # (P, M)
-        total = np.square(target).mean(axis=1)
-        residual = total - np.square(target @ basis).sum(axis=1) / target.shape[1]
-        return np.maximum(residual, 0) + self._floor, total + self._floor, target.shape[1]
+        left = target - target @ basis @ basis.T
+        floor, pixels = np.diag(self._floor), target.shape[1]
+        return left @ left.T / pixels + floor, target @ target.T / pixels + floor, pixels
 
 
 def estimate_operator(
@@ -257,7 +259,8 @@ def _component_scores(images: Sequence[Pixels]) -> tuple[list[Floats], Floats]:
     mean = known.mean(axis=1, keepdims=True)
     scale = np.maximum(_noise_std(known - mean), 1e-12 * max(float(np.abs(known).max()), 1e-30))[:, None]
     left, _, _ = np.linalg.svd((known - mean) / scale @ ((known - mean) / scale).T)
-    analysis = (left[:, : min(COMPONENTS, len(left))] / scale).T
+    components = min(COMPONENTS, max(known.shape[1] // PIXELS_PER_COMPONENT, 1))
+    analysis = (left[:, :components] / scale).T
     least = np.maximum(FINEST_NOISE**2 * np.square(known).mean(axis=1), 1e-30)
     scores = [
         (analysis @ (image[live].reshape(int(live.sum()), -1) - mean)).reshape(-1, *image.shape[1:]) for image in images
