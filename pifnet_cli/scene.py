@@ -56,6 +56,19 @@ class Window:
         return slice(self.row, self.bottom), slice(self.column, self.right)
 
 
+def spread_windows(whole: Window, *, side: int, most: int) -> list[Window]:
+    """Windows of `side` pixels, at most `most` along either axis, evenly spread; all of an axis where it is short."""
+    rows, columns = (_spread(*axis, side, most) for axis in ((whole.row, whole.height), (whole.column, whole.width)))
+    return [Window(row, column, height, width) for row, height in rows for column, width in columns]
+
+
+def _spread(start: int, length: int, side: int, most: int) -> list[tuple[int, int]]:
+    """(first pixel, length) of windows along an axis."""
+    if length <= 2 * side:
+        return [(start, length)]
+    return [(start + int(place), side) for place in np.linspace(0, length - side, min(most, length // side))]
+
+
 @dataclass(frozen=True, slots=True)
 class Positions:
     """Real-valued pixel positions in one image; 0 is the centre of its first row or column.

@@ -4,6 +4,8 @@ Everything follows from the streamed `Regression`: the covariance of the LR-HSI 
 that of the residual.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,17 +56,43 @@ def faithfulness(regression: Regression, std: Array64) -> float:
         regression: Of the pair.
         std: (C,), from `noise_std`.
     """
+    found = seen_alike(regression, std)
+    if found is None:
+        return 0.0
+    noise = np.square(found.combinations * std).sum(axis=1)
+    shares = np.divide(found.unexplained, noise, out=np.ones_like(noise), where=noise > 0)
+    return float(np.clip(1 - shares.min() / SENSOR_SHARE, 0, 1))
+
+
+class SeenAlike(NamedTuple):
+    """The bands of the LR-MSI as the LR-HSI predicts them.
+
+    Attributes:
+        unexplained: (M,), variance that is left, of as many pixels as were used.
+        combinations: (M, C), weights on the bands of the LR-HSI.
+    """
+
+    unexplained: Array64
+    combinations: Array64
+
+
+def seen_alike(regression: Regression, std: Array64) -> SeenAlike | None:
+    """How far the LR-HSI shows what the LR-MSI does; None where pixels are too few to tell.
+
+    Args:
+        regression: Of the pair.
+        std: (C,), from `noise_std`; bands of which nothing is known are left out.
+    """
     live = np.flatnonzero((np.diag(regression.residual_covariance) > 0) & (std > 0))
     degrees = regression.pixels - len(live) - 1
     if not live.size or regression.pixels < PIXELS_PER_BAND * len(live):
-        return 0.0
-    covariance = hsi_covariance(regression)[np.ix_(live, live)]
-    shares = []
-    for variance, cross in zip(np.diag(regression.msi_covariance), regression.msi_covariance, strict=True):
-        rest, combination = _unexplained(variance, covariance, regression.weights[live] @ cross)
-        noise = float(np.square(combination * std[live]).sum())
-        shares.append(rest * regression.pixels / degrees / noise if noise > 0 else 1.0)
-    return float(np.clip(1 - min(shares) / SENSOR_SHARE, 0, 1))
+        return None
+    covariance, bands = hsi_covariance(regression)[np.ix_(live, live)], len(regression.msi_mean)
+    rest, combinations = np.zeros(bands), np.zeros((bands, len(std)))
+    for band, cross in enumerate(regression.msi_covariance):
+        left, combinations[band, live] = _unexplained(cross[band], covariance, regression.weights[live] @ cross)
+        rest[band] = left * regression.pixels / degrees
+    return SeenAlike(rest, combinations)
 
 
 def _unexplained(variance: float, covariance: Array64, cross: Array64) -> tuple[float, Array64]:

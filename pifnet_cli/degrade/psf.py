@@ -35,6 +35,15 @@ class Psf:
     taps: int | None = None
 
     @property
+    def noise_gain(self) -> float:
+        """Variance that is left of white noise of variance one, where samples lie on pixel centres."""
+        side = 4 * self.radius + 1
+        axes = (axis_sampling_matrix(side, [side // 2], sigma=sigma, radius=self.radius)
+                for sigma in (self.sigma_rows, self.sigma_columns))  # fmt: skip
+        rows, columns = (float(np.square(axis.toarray()).sum()) for axis in axes)
+        return rows * columns
+
+    @property
     def radius(self) -> int:
         """HR pixels needed on either side of a centre."""
         if self.taps is not None:

@@ -16,7 +16,7 @@ from pifnet_cli.estimation.operator import (
     estimate_operator,
     mtf_at_nyquist,
 )
-from pifnet_cli.scene import Pixels, Window
+from pifnet_cli.scene import Pixels, Window, spread_windows
 
 WINDOW = 48  # LR pixels along the side of a window
 WINDOWS = 3  # along either side of the scene, at most
@@ -115,17 +115,7 @@ def estimate_pair(
 
 def sample_windows(alignment: Alignment) -> list[Window]:
     """LR windows, evenly spread over the output; all of it where it is small."""
-    whole = alignment.lr_window(alignment.output, 0)
-    rows, columns = _spread(whole.row, whole.height), _spread(whole.column, whole.width)
-    return [Window(row, column, height, width) for row, height in rows for column, width in columns]
-
-
-def _spread(start: int, length: int) -> list[tuple[int, int]]:
-    """(first pixel, length) of windows along an axis."""
-    if length <= 2 * WINDOW:
-        return [(start, length)]
-    count = min(WINDOWS, length // WINDOW)
-    return [(start + int(place), WINDOW) for place in np.linspace(0, length - WINDOW, count)]
+    return spread_windows(alignment.lr_window(alignment.output, 0), side=WINDOW, most=WINDOWS)
 
 
 def _sample(window: Window, read_lr: ReadWindow, read_hr: ReadWindow, alignment: Alignment) -> Sample:
