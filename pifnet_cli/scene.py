@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.float32]
 
 RATIO_FIELD = "pifnet ratio"  # of `Scene.acquisition`: GSD of the LR-HSI that a fused scene was made from, over its own
+METHOD_FIELD = "pifnet method"  # likewise: how it was fused
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,13 @@ class Compat(StrEnum):
     PAPER = "paper"
 
 
+class Wald(StrEnum):
+    """Whether the pair is degraded once more, fused, and scored against the LR-HSI."""
+
+    SKIP = "skip"
+    SCORE = "score"
+
+
 OUTPUT_DTYPES = ("uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 
 
@@ -210,7 +217,7 @@ class FuseSettings:
 
 @dataclass(frozen=True)
 class MetricsSettings:
-    """Scores of a fused scene against its reference."""
+    """Scores of a fused scene: against its reference, or by the pair that it was made from (the last four fields)."""
 
     ratio: float | None = None
     border: int = 0
@@ -218,8 +225,14 @@ class MetricsSettings:
     rgb_bands: tuple[int, int, int] | None = None
     block_size: int = 256
     overwrite: Overwrite = Overwrite.REFUSE
+    protocol: Protocol | None = None
+    mtf_at_nyquist: float | None = None
+    wald: Wald = Wald.SKIP
+    method: Method | None = None
 
     def __post_init__(self) -> None:
+        mtf = self.mtf_at_nyquist
+        require(mtf is None or 0.01 <= mtf <= 0.95, f"--mtf {mtf}: 0.01 to 0.95 was expected")
         require(self.ratio is None or self.ratio >= 1, f"--ratio {self.ratio}: 1 or more was expected")
         require(self.border >= 0, f"--border {self.border}: 0 or more was expected")
         require(

@@ -1,4 +1,4 @@
-"""`pifnet metrics`: how near a fused scene comes to the truth."""
+"""`pifnet metrics`: how near a fused scene comes to the truth, or to the pair that it was made from."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,14 +7,48 @@ import typer
 
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
-from pifnet_cli.settings import Compat, MetricsSettings, Overwrite
+from pifnet_cli.errors import SettingsError
+from pifnet_cli.settings import Compat, Method, MetricsSettings, Overwrite, Protocol, Wald
+
+_PAIR = "Without reference"
 
 
 def metrics(
     fused: Annotated[Path, typer.Argument(help="Fused scene: ENVI or GeoTIFF.", show_default=False)],
     reference: Annotated[
-        Path, typer.Argument(help="The true scene: same bands, same pixels, may be larger.", show_default=False)
-    ],
+        Path | None, typer.Argument(help="The true scene: same bands, same pixels, may be larger.", show_default=False)
+    ] = None,
+    lr: Annotated[
+        Path | None,
+        typer.Option("--lr", help="The LR-HSI that FUSED was made from.", show_default=False, rich_help_panel=_PAIR),
+    ] = None,
+    hr: Annotated[
+        Path | None,
+        typer.Option("--hr", help="The HR-MSI that FUSED was made from.", show_default=False, rich_help_panel=_PAIR),
+    ] = None,
+    protocol: Annotated[
+        Protocol | None,
+        typer.Option("--protocol", help="Sensor model; default: found from the pair.", rich_help_panel=_PAIR),
+    ] = None,
+    mtf: Annotated[
+        float | None,
+        typer.Option("--mtf", help="MTF of the LR-HSI; default: found from the pair.", rich_help_panel=_PAIR),
+    ] = None,
+    wald: Annotated[
+        bool,
+        typer.Option(
+            "--wald",
+            help="Degrade the pair once more, fuse it, score against the LR-HSI; statistics differ between levels.",
+            rich_help_panel=_PAIR,
+        ),
+    ] = False,
+    method: Annotated[
+        Method | None,
+        typer.Option("--method", help="Of --wald; default: the one FUSED was made by.", rich_help_panel=_PAIR),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="Network of --wald.", rich_help_panel=_PAIR)
+    ] = None,
     ratio: Annotated[
         float | None,
         typer.Option("--ratio", help="GSD of the LR-HSI over that of the HR-MSI, for ERGAS; default: as recorded."),
@@ -44,27 +78,47 @@ def metrics(
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score a fused scene against its reference: PSNR, SSIM, SAM, ERGAS, RMSE, UIQI, Q2n, CC.
+    """Score a fused scene against its reference (PSNR, SSIM, SAM, ERGAS, ...), by its pair (QNR, consistency), or both.
 
-    Example: pifnet metrics fused.tif reference.tif --json
+    Examples: pifnet metrics fused.tif reference.tif --json; pifnet metrics fused.tif --lr lr.hdr --hr hr.tif
     """
+    pair = _pair(lr, hr)
+    if pair is None and (wald or method or checkpoint or mtf or protocol):
+        raise SettingsError("--wald, --method, --checkpoint, --mtf, --protocol: are about the pair; give --lr and --hr")
+    if reference is None and quicklook is not None:
+        raise SettingsError("--quicklook: shows the reference beside the fused scene; give REFERENCE")
     settings = MetricsSettings(
         ratio=ratio,
         border=border,
         compat=compat,
         rgb_bands=rgb_bands,
         overwrite=Overwrite.REPLACE if overwrite else Overwrite.REFUSE,
+        protocol=protocol,
+        mtf_at_nyquist=mtf,
+        wald=Wald.SCORE if wald else Wald.SKIP,
+        method=method,
     )
 
     from rich.console import Console
 
-    from pifnet_cli.reports.scores import scores_json, scores_table
-    from pifnet_cli.workflows.metrics import ReportFiles, score_scene
+    from pifnet_cli.reports.scores import assessment_json, assessment_tables
+    from pifnet_cli.workflows.assessment import assess_scene
+    from pifnet_cli.workflows.metrics import ReportFiles
 
     files = ReportFiles(csv=csv, bands_csv=bands_csv, sam_map=sam_map, error_map=error_map, quicklook=quicklook)
     with reporting(quiet) as progress:
-        scores = score_scene(fused, reference, settings, files=files, progress=progress)
+        found = assess_scene(fused, reference, pair, settings, files=files, checkpoint=checkpoint, progress=progress)
     if as_json:
-        typer.echo(scores_json(scores))
-    else:
-        Console().print(scores_table(scores))
+        typer.echo(assessment_json(found.scores, found.unreferenced))
+        return
+    for table in assessment_tables(found.scores, found.unreferenced):
+        Console().print(table)
+
+
+def _pair(lr: Path | None, hr: Path | None) -> tuple[Path, Path] | None:
+    """The pair, if it was given."""
+    if lr is not None and hr is not None:
+        return lr, hr
+    if lr is not None or hr is not None:
+        raise SettingsError("--lr and --hr: one without the other; give both scenes that FUSED was made from")
+    return None

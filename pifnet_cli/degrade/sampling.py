@@ -1,10 +1,12 @@
 """The HR-MSI as the hyperspectral sensor would see it: blur and sampling in one step, at any positions."""
 
+import math
+
 import numpy as np
 from scipy import sparse
 
 from pifnet_cli.degrade.psf import MINIMUM_VALID, Psf, axis_sampling_matrix, degrade_separable
-from pifnet_cli.scene import Pixels, Positions
+from pifnet_cli.scene import Pixels, Positions, Window
 
 EDGE_REACH = 0.5  # HR pixels beyond the outermost pixel centres at which a position still lies on the image
 
@@ -45,6 +47,13 @@ class PsfSampler:
     def _weighed(self, points: sparse.csr_array, image: Pixels) -> Pixels:
         flat = points @ image.reshape(len(image), -1).T
         return np.ascontiguousarray(flat.T).reshape(len(image), *self._shape)
+
+
+def reached(positions: Positions, psf: Psf) -> Window:
+    """The pixels that the PSF weighs around positions, those beyond the image included."""
+    row, column = (math.floor(axis.min()) - psf.radius for axis in (positions.rows, positions.columns))
+    bottom, right = (math.ceil(axis.max()) + psf.radius + 1 for axis in (positions.rows, positions.columns))
+    return Window(row, column, bottom - row, right - column)
 
 
 def _row_wise_products(rows: sparse.csr_array, columns: sparse.csr_array) -> sparse.csr_array:

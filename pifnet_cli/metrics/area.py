@@ -34,20 +34,20 @@ class ScoredArea:
         return _moved(part, self.fused), _moved(part, self.reference)
 
 
-def scored_area(fused: Scene, reference: Scene, *, border: int) -> ScoredArea:
+def scored_area(fused: Scene, reference: Scene, *, border: int, role: str = "reference") -> ScoredArea:
     """The common ground of two scenes whose pixels coincide, less `border` pixels on each side.
 
     Scenes without CRS and of one size are taken as they lie where one of them has no transform. The CRS of both are
-    taken to be the same.
+    taken to be the same. `role` names the reference in messages.
 
     Raises:
         GridError: Pixels do not coincide, the scenes do not overlap, or the border leaves nothing.
     """
-    row, column = _offset(fused, reference)
+    row, column = _offset(fused, reference, role)
     common = Window(row, column, fused.grid.height, fused.grid.width)
     common = common.clipped(reference.grid.height, reference.grid.width)
     if common.is_empty:
-        raise GridError(f"{fused.path}: does not overlap {reference.path}; is this its reference?")
+        raise GridError(f"{fused.path}: does not overlap {reference.path}; is this its {role}?")
     kept = common.grown(-border)
     if kept.is_empty:
         raise GridError(
@@ -58,7 +58,7 @@ def scored_area(fused: Scene, reference: Scene, *, border: int) -> ScoredArea:
     return ScoredArea(in_fused, kept, _notices(fused, reference, common))
 
 
-def _offset(fused: Scene, reference: Scene) -> tuple[int, int]:
+def _offset(fused: Scene, reference: Scene, role: str) -> tuple[int, int]:
     """Row and column of the reference that hold the fused scene's first pixel."""
     fused_grid, reference_grid = fused.grid, reference.grid
     is_bare = not (fused_grid.is_georeferenced or reference_grid.is_georeferenced)
@@ -70,10 +70,10 @@ def _offset(fused: Scene, reference: Scene) -> tuple[int, int]:
                 f"{fused.path}: {_size(fused_grid)} pixels, but {reference.path} has {_size(reference_grid)}, and "
                 f"neither is georeferenced; crop one to the ground of the other, or georeference both"
             )
-    return _whole_offset(fused, reference)
+    return _whole_offset(fused, reference, role)
 
 
-def _whole_offset(fused: Scene, reference: Scene) -> tuple[int, int]:
+def _whole_offset(fused: Scene, reference: Scene, role: str) -> tuple[int, int]:
     to_reference: Affine = ~reference.grid.transform @ fused.grid.transform
     height, width = fused.grid.height, fused.grid.width
     corners = np.array([(0, 0), (width, 0), (0, height), (width, height)], dtype=np.float64)
@@ -83,7 +83,7 @@ def _whole_offset(fused: Scene, reference: Scene) -> tuple[int, int]:
     if misfit > TOLERANCE:
         raise GridError(
             f"{fused.path}: its pixels do not coincide with those of {reference.path} (GSD {_gsd(fused.grid)} and "
-            f"{_gsd(reference.grid)}; up to {misfit:.3g} pixels apart); bring it onto the reference's grid first: "
+            f"{_gsd(reference.grid)}; up to {misfit:.3g} pixels apart); bring it onto the {role}'s grid first: "
             f"{_warp_command(fused, reference)}"
         )
     return int(offset[1]), int(offset[0])

@@ -56,7 +56,7 @@ class Moments:
         A factor whose denominator is zero is 1: both images are flat, or both have mean zero, and so agree in it.
         """
         scatters = self.fused_scatter + self.reference_scatter
-        return _ratio(2 * self.cross_scatter, scatters) * _ratio(
+        return ratio_or_one(2 * self.cross_scatter, scatters) * ratio_or_one(
             2 * self.fused_mean * self.reference_mean, self.fused_mean**2 + self.reference_mean**2
         )
 
@@ -66,6 +66,21 @@ class Moments:
         scale = np.sqrt(self.fused_scatter) * np.sqrt(self.reference_scatter)
         safe = np.where(scale == 0, 1.0, scale)
         return np.where(self.reference_scatter == 0, np.nan, self.cross_scatter / safe)
+
+
+def pixel_moments(fused: Vector, reference: Vector) -> Moments:
+    """Moments of (C, P) pixels of both images: finite, float64."""
+    fused_mean, reference_mean = fused.mean(axis=1), reference.mean(axis=1)
+    fused_part, reference_part = fused - fused_mean[:, None], reference - reference_mean[:, None]
+    return Moments(
+        count=fused.shape[1],
+        fused_mean=fused_mean,
+        reference_mean=reference_mean,
+        fused_scatter=np.einsum("cp,cp->c", fused_part, fused_part),
+        reference_scatter=np.einsum("cp,cp->c", reference_part, reference_part),
+        cross_scatter=np.einsum("cp,cp->c", fused_part, reference_part),
+        squared_error=np.einsum("cp,cp->c", fused - reference, fused - reference),
+    )
 
 
 def block_moments(fused: Vector, reference: Vector) -> tuple[Moments, float]:
@@ -78,25 +93,17 @@ def block_moments(fused: Vector, reference: Vector) -> tuple[Moments, float]:
         fused: (C, P), finite, float64.
         reference: The same shape.
     """
-    fused_mean, reference_mean = fused.mean(axis=1), reference.mean(axis=1)
-    fused_part, reference_part = fused - fused_mean[:, None], reference - reference_mean[:, None]
+    moments = pixel_moments(fused, reference)
+    fused_part, reference_part = fused - moments.fused_mean[:, None], reference - moments.reference_mean[:, None]
     cross = fused_part @ reference_part.T  # (C, C)
-    moments = Moments(
-        count=fused.shape[1],
-        fused_mean=fused_mean,
-        reference_mean=reference_mean,
-        fused_scatter=np.einsum("cp,cp->c", fused_part, fused_part),
-        reference_scatter=np.einsum("cp,cp->c", reference_part, reference_part),
-        cross_scatter=np.diagonal(cross).copy(),
-        squared_error=np.einsum("cp,cp->c", fused - reference, fused - reference),
-    )
     scatters = np.array([moments.fused_scatter.sum() + moments.reference_scatter.sum()])
-    fused_energy, reference_energy = np.sum(fused_mean**2), np.sum(reference_mean**2)
-    means = _ratio(
+    fused_energy, reference_energy = np.sum(moments.fused_mean**2), np.sum(moments.reference_mean**2)
+    means = ratio_or_one(
         np.array([2 * np.sqrt(fused_energy * reference_energy)]), np.array([fused_energy + reference_energy])
     )
-    return moments, float((_ratio(np.array([2 * hypercomplex_modulus(cross)]), scatters) * means)[0])
+    return moments, float((ratio_or_one(np.array([2 * hypercomplex_modulus(cross)]), scatters) * means)[0])
 
 
-def _ratio(numerator: Vector, denominator: Vector) -> Vector:
+def ratio_or_one(numerator: Vector, denominator: Vector) -> Vector:
+    """Quotients, element by element; 1 where the denominator is zero."""
     return np.where(denominator == 0, 1.0, numerator / np.where(denominator == 0, 1.0, denominator))

@@ -179,8 +179,8 @@ class RunningTotals:
             self._ssim_sum[index] += np.sum(structure, where=counts)
 
 
-def quality_blocks(core: Window) -> Iterator[Window]:
-    """The blocks of `QUALITY_BLOCK` pixels that tile `core` from its first pixel; smaller at its far sides."""
-    for row in range(core.row, core.bottom, QUALITY_BLOCK):
-        for column in range(core.column, core.right, QUALITY_BLOCK):
-            yield Window(row, column, min(QUALITY_BLOCK, core.bottom - row), min(QUALITY_BLOCK, core.right - column))
+def quality_blocks(core: Window, side: int = QUALITY_BLOCK) -> Iterator[Window]:
+    """The blocks of `side` pixels that tile `core` from its first pixel; smaller at its far sides."""
+    for row in range(core.row, core.bottom, side):
+        for column in range(core.column, core.right, side):
+            yield Window(row, column, min(side, core.bottom - row), min(side, core.right - column))

@@ -13,9 +13,17 @@ from pifnet_cli.raster.envi_header import EnviHeader
 from pifnet_cli.raster.georeference import read_grid
 from pifnet_cli.raster.geotiff_tags import geotiff_bands, geotiff_fields
 from pifnet_cli.raster.stored_numbers import BandCoding
-from pifnet_cli.scene import RATIO_FIELD, Scene
+from pifnet_cli.scene import METHOD_FIELD, RATIO_FIELD, Scene
 
-ACQUISITION_FIELDS = ("description", "sensor type", "acquisition time", "sun azimuth", "sun elevation", RATIO_FIELD)
+ACQUISITION_FIELDS = (
+    "description",
+    "sensor type",
+    "acquisition time",
+    "sun azimuth",
+    "sun elevation",
+    RATIO_FIELD,
+    METHOD_FIELD,
+)
 
 Fields = Mapping[str, str | list[str]]
 

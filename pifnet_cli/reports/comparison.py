@@ -68,21 +68,38 @@ class DifferenceMap:
         self._mosaic = Mosaic(1, height=height, width=width)
 
     def add(self, fused: Pixels, reference: Pixels, window: Window) -> None:
-        """Add one block, in parts that bound the memory of the float64 copies."""
-        for part in quality_blocks(Window(0, 0, window.height, window.width)):
-            spectra = [image[(self._bands, *part.slices)].astype(np.float64) for image in (fused, reference)]
-            is_valid = np.isfinite(spectra[0]).all(axis=0) & np.isfinite(spectra[1]).all(axis=0)
-            values = np.where(is_valid, self._difference(spectra[0], spectra[1]), np.nan)
-            place = Window(window.row + part.row, window.column + part.column, part.height, part.width)
-            self._mosaic.add(values[None], place)
+        """Add one block."""
+        add_difference(self._mosaic, self._difference, (fused, reference), window, bands=self._bands)
 
     def write(self) -> str:
         """Publish the picture."""
-        (image,) = self._mosaic.image()
-        _, top = stretch_limits(image)
-        description = f"{self._quantity}, 0 (dark) to {top:.4g} (bright)"
-        write_png(self._path, colour_map(image, top=top), description=description)
-        return description
+        return write_difference(self._path, self._mosaic, quantity=self._quantity)
+
+
+def add_difference(
+    mosaic: Mosaic,
+    difference: Difference,
+    images: tuple[Pixels, Pixels],
+    window: Window,
+    *,
+    bands: NDArray[np.intp],
+) -> None:
+    """Add what differs between (C, h, w) and (C, h, w) at `window`, in parts that bound the float64 copies."""
+    for part in quality_blocks(Window(0, 0, window.height, window.width)):
+        first, second = (image[(bands, *part.slices)].astype(np.float64) for image in images)
+        is_valid = np.isfinite(first).all(axis=0) & np.isfinite(second).all(axis=0)
+        values = np.where(is_valid, difference(first, second), np.nan)
+        place = Window(window.row + part.row, window.column + part.column, part.height, part.width)
+        mosaic.add(values[None], place)
+
+
+def write_difference(path: Path, mosaic: Mosaic, *, quantity: str) -> str:
+    """Publish a map of differences; returns what its colours mean."""
+    (image,) = mosaic.image()
+    _, top = stretch_limits(image)
+    description = f"{quantity}, 0 (dark) to {top:.4g} (bright)"
+    write_png(path, colour_map(image, top=top), description=description)
+    return description
 
 
 def spectral_rmse(fused: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:

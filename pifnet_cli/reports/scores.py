@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.table import Table
 
 from pifnet_cli.metrics.with_reference import BandScores, Scores
+from pifnet_cli.metrics.without_reference import BandAgreement, UnreferencedScores
 from pifnet_cli.scene import Bands
 from pifnet_cli.settings import Compat
 
@@ -25,6 +26,18 @@ TABLE_ROWS = (
     ("uiqi", "UIQI", "", "higher"),
     ("q2n", "Q2n", "", "higher"),
     ("cc", "CC", "", "higher"),
+)
+
+COUNTS = ("pixels", "bands", "excluded_bands")  # that both sets of scores have
+UNREFERENCED_ROWS = (
+    ("qnr", "QNR", "", "higher"),
+    ("d_lambda", "D_lambda", "", "lower"),
+    ("d_s", "D_s", "", "lower"),
+    ("lr_rmse", "RMSE to the LR-HSI", "", "lower"),
+    ("lr_sam", "SAM to the LR-HSI", "degrees", "lower"),
+    ("msi_rmse", "RMSE to the HR-MSI", "", "lower"),
+    ("msi_sam", "SAM to the HR-MSI", "degrees", "lower"),
+    ("msi_cc", "CC with the HR-MSI", "", "higher"),
 )
 
 
@@ -45,6 +58,37 @@ def scores_json(scores: Scores) -> str:
     return json.dumps(score_record(scores), indent=2, allow_nan=False)
 
 
+def unreferenced_record(scores: UnreferencedScores) -> Record:
+    """Scores by their JSON keys; of the per-band ones those of the MSI bands. Undefined ones are `None`."""
+    values = asdict(scores)
+    record = {name: _finite(value) for name, value in values.items() if name not in ("lr_per_band", "wald")}
+    record["operator"] = {name: _finite(value) for name, value in values["operator"].items()}
+    record["msi_per_band"] = [{name: _finite(value) for name, value in band.items()} for band in values["msi_per_band"]]
+    wald = scores.wald
+    record["wald"] = None if wald is None else {"method": wald.method, **score_record(wald.scores)}
+    return record
+
+
+def assessment_record(scores: Scores | None, unreferenced: UnreferencedScores | None) -> Record:
+    """Both sets in one; counts of pixels and bands that both have are those of the scores against the reference."""
+    told = {} if unreferenced is None else unreferenced_record(unreferenced)
+    return told if scores is None else score_record(scores) | {key: told[key] for key in told if key not in COUNTS}
+
+
+def assessment_json(scores: Scores | None, unreferenced: UnreferencedScores | None) -> str:
+    """One JSON object."""
+    return json.dumps(assessment_record(scores, unreferenced), indent=2, allow_nan=False)
+
+
+def assessment_csv(scores: Scores | None, unreferenced: UnreferencedScores | None, *, paths: dict[str, Path]) -> str:
+    """A header line and one line of both sets; what belongs to the operator and the Wald level is named so."""
+    record: Record = {name: str(path) for name, path in paths.items()}
+    record |= _flat(assessment_record(scores, unreferenced))
+    if scores is not None:
+        record |= {name: getattr(scores, name) for name in ("psnr", "psnr_bands")}  # CSV can say inf
+    return _csv_text(list(record), [[_cell(value) for value in record.values()]])
+
+
 def scores_csv(scores: Scores, *, fused: Path, reference: Path) -> str:
     """A header line and one line of scores; undefined ones are empty, lists separated by blanks."""
     record: Record = {"fused": str(fused), "reference": str(reference), **score_record(scores)}
@@ -54,31 +98,74 @@ def scores_csv(scores: Scores, *, fused: Path, reference: Path) -> str:
 
 def band_scores_csv(scores: Scores, bands: Bands) -> str:
     """A line per counted band, with its name and wavelength in nanometres where the file gives them."""
-    wavelengths, names = bands.wavelengths_nm, bands.names
-    rows = [
-        [
-            band.band,
-            names[band.band - 1] if names else "",
-            f"{wavelengths[band.band - 1]:.10g}" if wavelengths is not None else "",
-            *(_cell(value) for value in astuple(band)[1:]),
-        ]
-        for band in scores.per_band
-    ]
+    rows = [[*_named(band.band, bands), *map(_cell, astuple(band)[1:])] for band in scores.per_band]
     header = ["band", "name", "wavelength_nm", *(item.name for item in fields(BandScores)[1:])]
     return _csv_text(header, rows)
+
+
+def agreement_csv(scores: UnreferencedScores, bands: Bands) -> str:
+    """A line per counted band: how the degraded fused scene agrees with the LR-HSI."""
+    header = ["band", "name", "wavelength_nm", *(f"lr_{item.name}" for item in fields(BandAgreement)[1:])]
+    rows = [[*_named(band.band, bands), *map(_cell, astuple(band)[1:])] for band in scores.lr_per_band]
+    return _csv_text(header, rows)
+
+
+def assessment_tables(scores: Scores | None, unreferenced: UnreferencedScores | None) -> list[Table]:
+    """One table per set of scores."""
+    tables = [] if scores is None else [scores_table(scores)]
+    return tables + ([] if unreferenced is None else unreferenced_tables(unreferenced))
+
+
+def unreferenced_tables(scores: UnreferencedScores) -> list[Table]:
+    """Scores for the eye, and those of the Wald level where there are any."""
+    mtf, shift = scores.operator.mtf_at_nyquist, scores.operator.shift_lr_pixels
+    table = _table(
+        f"{scores.pixels} HR and {scores.lr_pixels} LR pixels, {scores.bands} bands; "
+        f"MTF {scores.operator.source}: {mtf[0]:.3f}, {mtf[1]:.3f}; shift {shift[0]:+.3f}, {shift[1]:+.3f} LR pixels"
+    )
+    for name, title, unit, better in UNREFERENCED_ROWS:
+        table.add_row(title, _shown(getattr(scores, name)), unit, better)
+    if scores.wald is None:
+        return [table]
+    below = scores_table(scores.wald.scores)
+    below.title = f"one level down, by {scores.wald.method}, against the LR-HSI"
+    return [table, below]
 
 
 def scores_table(scores: Scores) -> Table:
     """Scores for the eye, with the better direction of each."""
     definitions = "" if scores.compat is Compat.NONE else f"; definitions: {scores.compat.value}"
-    table = Table(caption=f"{scores.pixels} pixels, {scores.bands} bands{definitions}", caption_justify="left")
+    table = _table(f"{scores.pixels} pixels, {scores.bands} bands{definitions}")
+    for name, title, unit, better in TABLE_ROWS:
+        table.add_row(title, _shown(getattr(scores, name)), unit, better)
+    return table
+
+
+def _table(caption: str) -> Table:
+    table = Table(caption=caption, caption_justify="left")
     table.add_column("score")
     table.add_column("value", justify="right")
     table.add_column("unit")
     table.add_column("better")
-    for name, title, unit, better in TABLE_ROWS:
-        table.add_row(title, _shown(getattr(scores, name)), unit, better)
     return table
+
+
+def _named(number: int, bands: Bands) -> list[object]:
+    """A band's number from 1, name, and wavelength in nanometres; empty where the file does not tell."""
+    wavelengths, names = bands.wavelengths_nm, bands.names
+    wavelength = "" if wavelengths is None else f"{wavelengths[number - 1]:.10g}"
+    return [number, names[number - 1] if names else "", wavelength]
+
+
+def _flat(record: Record) -> Record:
+    """Objects within the record as fields of their own, `wald_psnr` and so on; lists of objects left out."""
+    flat: Record = {}
+    for name, value in record.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}_{inner}": inside for inner, inside in value.items()}
+        elif not (isinstance(value, list) and value and isinstance(value[0], dict)):
+            flat[name] = value
+    return flat
 
 
 def _finite(value: object) -> object:

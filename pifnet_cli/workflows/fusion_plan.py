@@ -16,7 +16,7 @@ from pifnet_cli.estimation.pair import PairEstimate, estimate_pair
 from pifnet_cli.inference.selection import Choice, choose_method
 from pifnet_cli.lattice import REGULAR
 from pifnet_cli.raster.reader import SceneReader
-from pifnet_cli.scene import RATIO_FIELD, Scene, Window
+from pifnet_cli.scene import METHOD_FIELD, RATIO_FIELD, Scene, Window
 from pifnet_cli.settings import Align, FuseSettings, Method, Phase, Protocol
 from pifnet_cli.tiling.layout import TilePlan
 
@@ -33,6 +33,15 @@ class FusionPlan:
     alignment: Alignment
     tiles: TilePlan
     target: Scene
+
+
+@dataclass(frozen=True, slots=True)
+class PairOperator:
+    """How a pair's LR-HSI samples the ground, and where the blur is known from: `given`, `found` or `assumed`."""
+
+    psf: Psf
+    alignment: Alignment
+    source: str
 
 
 def plan_fusion(
@@ -66,8 +75,22 @@ def plan_fusion(
         psf=psf,
         alignment=alignment,
         tiles=_tiles(settings, choice, alignment),
-        target=_target(lr.scene, output, alignment, settings),
+        target=_target(lr.scene, output, alignment, settings, method=choice.method),
     )
+
+
+def pair_operator(lr: SceneReader, hr: SceneReader, settings: FuseSettings) -> PairOperator:
+    """Blur and grids as `plan_fusion` would take them, without a method."""
+    alignment = align(lr.scene, hr.scene)
+    given = _given_psf(settings, None, alignment)
+    estimate = _estimate(lr, hr, alignment, given)
+    if estimate is not None:
+        alignment = replace(alignment, shift=estimate.shift)
+    if given is not None:
+        return PairOperator(given, alignment, "given")
+    if estimate is not None:
+        return PairOperator(estimate.estimate.operator.psf, alignment, "found")
+    return PairOperator(_usual_psf(alignment), alignment, "assumed")
 
 
 def _is_estimated(settings: FuseSettings, given: Psf | None, phase: Phase) -> bool:
@@ -131,12 +154,12 @@ def _tiles(settings: FuseSettings, choice: Choice, alignment: Alignment) -> Tile
     )
 
 
-def _target(lr: Scene, output: Path, alignment: Alignment, settings: FuseSettings) -> Scene:
+def _target(lr: Scene, output: Path, alignment: Alignment, settings: FuseSettings, *, method: Method) -> Scene:
     """The scene to be written: bands and numbers of the LR-HSI on the grid of the HR-MSI."""
     dtype = settings.dtype or lr.dtype
     scales, offsets = _scaling(lr, dtype, settings.scale)
     nodata = lr.nodata if lr.nodata is not None and _holds(dtype, lr.nodata) else None  # the writer chooses one
-    told = tuple(field for field in lr.acquisition if field[0] != RATIO_FIELD)
+    told = tuple(field for field in lr.acquisition if field[0] not in (RATIO_FIELD, METHOD_FIELD))
     return replace(
         lr,
         path=output,
@@ -145,7 +168,7 @@ def _target(lr: Scene, output: Path, alignment: Alignment, settings: FuseSetting
         nodata=nodata,
         scales=scales,
         offsets=offsets,
-        acquisition=(*told, (RATIO_FIELD, f"{alignment.ratio:.6g}")),
+        acquisition=(*told, (RATIO_FIELD, f"{alignment.ratio:.6g}"), (METHOD_FIELD, method.value)),
     )
 
 

@@ -115,19 +115,20 @@ def score_scene(
 
 def _comparable_pair(fused: SceneReader, reference: SceneReader, *, border: int) -> ScoredPair:
     """The pair, or the reason why its pixels or bands cannot be compared."""
-    _require_same_bands(fused.scene, reference.scene)
-    _require_same_crs(fused.scene, reference.scene)
+    require_same_bands(fused.scene, reference.scene)
+    require_same_crs(fused.scene, reference.scene)
     area = scored_area(fused.scene, reference.scene, border=border)
     for notice in area.notices:
         log.warning("%s", notice)
     return ScoredPair(fused, reference, area)
 
 
-def _require_same_bands(fused: Scene, reference: Scene) -> None:
+def require_same_bands(fused: Scene, reference: Scene, *, role: str = "reference") -> None:
+    """Refuse other counts or wavelengths; `role` names the second scene in messages."""
     if fused.bands.count != reference.bands.count:
         raise BandsError(
             f"{fused.path}: {fused.bands.count} bands, but {reference.path} has {reference.bands.count}; "
-            f"a fused scene and its reference have the same bands; select them with: gdal_translate -b"
+            f"a fused scene and its {role} have the same bands; select them with: gdal_translate -b"
         )
     fused_nm, reference_nm = fused.bands.wavelengths_nm, reference.bands.wavelengths_nm
     if fused_nm is None or reference_nm is None:
@@ -140,7 +141,8 @@ def _require_same_bands(fused: Scene, reference: Scene) -> None:
         )
 
 
-def _require_same_crs(fused: Scene, reference: Scene) -> None:
+def require_same_crs(fused: Scene, reference: Scene, *, role: str = "reference") -> None:
+    """Refuse scenes in two CRS, or with a CRS on one alone; `role` names the second scene in messages."""
     if fused.grid.is_georeferenced != reference.grid.is_georeferenced:
         bare, located = (reference, fused) if fused.grid.is_georeferenced else (fused, reference)
         raise GridError(
@@ -154,7 +156,7 @@ def _require_same_crs(fused: Scene, reference: Scene) -> None:
     if fused_crs != reference_crs and (fused_code is None or fused_code != reference_code):
         raise GridError(
             f"{fused.path}: its CRS ({fused_code or 'without EPSG code'}) is not that of {reference.path} "
-            f"({reference_code or 'without EPSG code'}); scores need the same pixels: fuse in the reference's CRS, or "
+            f"({reference_code or 'without EPSG code'}); scores need the same pixels: fuse in the {role}'s CRS, or "
             f"bring the fused scene onto its grid with gdalwarp"
         )
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pifnet_cli import __version__
 from pifnet_cli.degrade.blocks import SIDE_STEP, BlockDegrader, PairNoise
@@ -17,6 +16,7 @@ from pifnet_cli.degrade.srf import SpectralProjection, spectral_projection
 from pifnet_cli.degrade.wald import SensorModel
 from pifnet_cli.errors import GridError
 from pifnet_cli.raster.formats import output_files
+from pifnet_cli.raster.live_bands import bands_with_pixels
 from pifnet_cli.raster.output_folder import OutputFolder
 from pifnet_cli.raster.publication import sidecars
 from pifnet_cli.raster.reader import SceneReader, open_scene
@@ -104,7 +104,7 @@ def _owned_names() -> list[str]:
 def _projection(source: SceneReader, settings: SimulateSettings) -> SpectralProjection:
     bands = source.scene.bands
     good = np.ones(bands.count, dtype=bool) if bands.good is None else np.array(bands.good, dtype=bool)
-    filled = _bands_with_pixels(source, np.flatnonzero(good), settings.block_size)
+    filled = bands_with_pixels(source, np.flatnonzero(good).tolist(), block_size=settings.block_size)
     projection = spectral_projection(
         settings.srf, replace(bands, good=tuple(band in filled for band in range(len(good))))
     )
@@ -115,19 +115,6 @@ def _projection(source: SceneReader, settings: SimulateSettings) -> SpectralProj
     if projection.incomplete:
         log.warning("--srf %s: covered in part only: %s", settings.srf, ", ".join(projection.incomplete))
     return projection
-
-
-def _bands_with_pixels(source: SceneReader, candidates: NDArray[np.intp], block_size: int) -> frozenset[int]:
-    """The bands that hold a valid pixel; reads no further than it must."""
-    empty, grid = list(map(int, candidates)), source.scene.grid
-    for row in range(0, grid.height, block_size):
-        for column in range(0, grid.width, block_size):
-            if not empty:
-                break
-            window = Window(row, column, block_size, block_size).clipped(grid.height, grid.width)
-            pixels = source.read(window, bands=empty)
-            empty = [band for band, image in zip(empty, pixels, strict=True) if np.isnan(image).all()]
-    return frozenset(map(int, candidates)) - frozenset(empty)
 
 
 def _sensor(projection: SpectralProjection, settings: SimulateSettings) -> SensorModel:

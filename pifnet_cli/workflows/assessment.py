@@ -1,0 +1,96 @@
+"""All that can be said of a fused scene: against its reference, by its pair, or both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pifnet_cli.errors import SettingsError
+from pifnet_cli.metrics.with_reference import Scores
+from pifnet_cli.metrics.without_reference import UnreferencedScores
+from pifnet_cli.raster.reader import open_scene
+from pifnet_cli.reports.consistency import ConsistencyMaps
+from pifnet_cli.reports.publish import require_free, write_text
+from pifnet_cli.reports.scores import agreement_csv, assessment_csv
+from pifnet_cli.settings import MetricsSettings
+from pifnet_cli.workflows.metrics import ReportFiles, score_scene
+from pifnet_cli.workflows.quality import score_without_reference
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Scores against the reference, and those by the pair; None for what was not asked for."""
+
+    scores: Scores | None
+    unreferenced: UnreferencedScores | None
+
+
+def assess_scene(
+    fused: Path,
+    reference: Path | None,
+    pair: tuple[Path, Path] | None,
+    settings: MetricsSettings,
+    *,
+    files: ReportFiles | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress = lambda _stage, _done, _total: None,
+) -> Assessment:
+    """Score a fused scene against its reference, by its pair, or both.
+
+    Args:
+        fused: ENVI or GeoTIFF.
+        reference: As for `score_scene`.
+        pair: LR-HSI and HR-MSI, as for `score_without_reference`.
+        settings: How.
+        files: Reports. With a reference all but the CSV of scores are about it; without one the maps and the bands'
+            scores are about the agreement with the LR-HSI, and there is no quicklook.
+        checkpoint: Of the network that the Wald-level score is to be of.
+        progress: Called with the stage's name, steps done, and steps in all.
+
+    Raises:
+        PifnetError: A scene cannot be read, scenes do not belong together, or a report cannot be written.
+    """
+    files = files or ReportFiles()
+    if pair is None:
+        if reference is None:
+            raise SettingsError("nothing to score by: give REFERENCE, or --lr and --hr, or all three")
+        return Assessment(score_scene(fused, reference, settings, files=files, progress=progress), None)
+    _require_free(files, [fused, *pair, *([reference] if reference else [])], settings)
+    if reference is None:
+        return Assessment(None, _by_pair(fused, pair, settings, files, checkpoint=checkpoint, progress=progress))
+    scores = score_scene(fused, reference, settings, files=replace(files, csv=None), progress=progress)
+    unreferenced = score_without_reference(fused, *pair, settings, checkpoint=checkpoint, progress=progress)
+    if files.csv is not None:
+        paths = {"fused": fused, "reference": reference, "lr": pair[0], "hr": pair[1]}
+        write_text(files.csv, assessment_csv(scores, unreferenced, paths=paths))
+    return Assessment(scores, unreferenced)
+
+
+def _by_pair(
+    fused: Path,
+    pair: tuple[Path, Path],
+    settings: MetricsSettings,
+    files: ReportFiles,
+    *,
+    checkpoint: Path | None,
+    progress: Progress,
+) -> UnreferencedScores:
+    maps = ConsistencyMaps()
+    scores = score_without_reference(fused, *pair, settings, checkpoint=checkpoint, observers=[maps], progress=progress)
+    if files.csv is not None:
+        paths = {"fused": fused, "lr": pair[0], "hr": pair[1]}
+        write_text(files.csv, assessment_csv(None, scores, paths=paths))
+    if files.bands_csv is not None:
+        with open_scene(pair[0]) as lr:
+            write_text(files.bands_csv, agreement_csv(scores, lr.scene.bands))
+    maps.write(sam_map=files.sam_map, error_map=files.error_map)
+    return scores
+
+
+def _require_free(files: ReportFiles, scenes: list[Path], settings: MetricsSettings) -> None:
+    inputs = []
+    for path in scenes:
+        with open_scene(path) as reader:
+            inputs += [file for file in (reader.path, reader.header) if file]
+    require_free(files.asked_for, inputs=inputs, overwrite=settings.overwrite)
