@@ -120,8 +120,8 @@ def unreferenced_tables(scores: UnreferencedScores) -> list[Table]:
     """Scores for the eye, and those of the Wald level where there are any."""
     mtf, shift = scores.operator.mtf_at_nyquist, scores.operator.shift_lr_pixels
     table = _table(
-        f"{scores.pixels} HR and {scores.lr_pixels} LR pixels, {scores.bands} bands; "
-        f"MTF {scores.operator.source}: {mtf[0]:.3f}, {mtf[1]:.3f}; shift {shift[0]:+.3f}, {shift[1]:+.3f} LR pixels"
+        f"{scores.pixels} HR and {scores.lr_pixels} LR pixels, {scores.bands} bands\n"
+        f"MTF {scores.operator.source}: {mtf[0]:.3f}, {mtf[1]:.3f}; LR pixels shifted: {shift[0]:+.3f}, {shift[1]:+.3f}"
     )
     for name, title, unit, better in UNREFERENCED_ROWS:
         table.add_row(title, _shown(getattr(scores, name)), unit, better)

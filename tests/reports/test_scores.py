@@ -9,7 +9,17 @@ import pytest
 from rich.console import Console
 
 from pifnet_cli.metrics.with_reference import Scores, scores
-from pifnet_cli.reports.scores import band_scores_csv, scores_csv, scores_json, scores_table
+from pifnet_cli.metrics.without_reference import BandAgreement, UnreferencedScores, UsedOperator, WaldScores
+from pifnet_cli.reports.scores import (
+    agreement_csv,
+    assessment_csv,
+    assessment_json,
+    assessment_tables,
+    band_scores_csv,
+    scores_csv,
+    scores_json,
+    scores_table,
+)
 from pifnet_cli.scene import Bands, WavelengthUnit
 from pifnet_cli.settings import Compat
 
@@ -114,3 +124,71 @@ def test_the_table_tells_undefined_from_infinite() -> None:
 
 def test_the_table_names_foreign_definitions(result: Scores) -> None:
     assert "definitions: paper" in text_of(replace(result, compat=Compat.PAPER))
+
+
+# Without reference
+
+
+@pytest.fixture
+def unreferenced(result: Scores) -> UnreferencedScores:
+    agreement = (BandAgreement(1, 0.1, 0.9, 2.0), BandAgreement(3, 0.2, float("nan"), 3.0))
+    return UnreferencedScores(
+        qnr=0.9025, d_lambda=0.05, d_s=0.05, lr_rmse=0.15, lr_sam=1.5, msi_rmse=0.01, msi_sam=0.5, msi_cc=0.99,
+        pixels=900, lr_pixels=50, bands=2, excluded_bands=(2,), operator=UsedOperator((0.3, 0.2), (0.0, 0.5), "found"),
+        lr_per_band=agreement, msi_per_band=agreement[1:], wald=WaldScores("kriging", result),
+    )  # fmt: skip
+
+
+def test_scores_by_the_pair_are_json_too(unreferenced: UnreferencedScores, result: Scores) -> None:
+    record = json.loads(assessment_json(None, unreferenced))
+    assert record["qnr"] == 0.9025
+    assert record["excluded_bands"] == [2]
+    assert record["operator"] == {"mtf_at_nyquist": [0.3, 0.2], "shift_lr_pixels": [0, 0.5], "source": "found"}
+    assert record["msi_per_band"] == [{"band": 3, "rmse": 0.2, "cc": None, "mean": 3}]
+    assert record["wald"] == {"method": "kriging", **json.loads(scores_json(result))}
+
+
+def test_both_sets_keep_the_keys_of_the_first(unreferenced: UnreferencedScores, result: Scores) -> None:
+    alone, both = (json.loads(assessment_json(result, other)) for other in (None, unreferenced))
+    assert alone == json.loads(scores_json(result))
+    assert {key: both[key] for key in alone} == alone
+    assert both["d_s"] == 0.05
+
+
+def test_a_pair_without_a_wald_level_says_null(unreferenced: UnreferencedScores) -> None:
+    assert json.loads(assessment_json(None, replace(unreferenced, wald=None)))["wald"] is None
+
+
+def test_both_sets_are_one_line_of_csv(unreferenced: UnreferencedScores, result: Scores) -> None:
+    paths = {"fused": Path("f.tif"), "lr": Path("l.tif")}
+    (row,) = rows_of(assessment_csv(result, unreferenced, paths=paths))
+    assert (row["fused"], row["lr"]) == ("f.tif", "l.tif")
+    assert float(row["psnr"]) == float(row["wald_psnr"]) == result.psnr
+    assert row["operator_mtf_at_nyquist"] == "0.3 0.2"
+    assert "msi_per_band" not in row
+
+
+def test_csv_of_both_sets_says_inf(unreferenced: UnreferencedScores) -> None:
+    (row,) = rows_of(assessment_csv(identical(), unreferenced, paths={}))
+    assert row["psnr"] == "inf"
+
+
+def test_agreement_is_a_line_per_band(unreferenced: UnreferencedScores) -> None:
+    bands = Bands(3, names=("a", "b", "c"), wavelengths=(0.4, 0.5, 0.6), unit=WavelengthUnit.MICROMETERS)
+    rows = rows_of(agreement_csv(unreferenced, bands))
+    assert [row["name"] for row in rows] == ["a", "c"]
+    assert rows[1] == {
+        "band": "3", "name": "c", "wavelength_nm": "600", "lr_rmse": "0.2", "lr_cc": "", "lr_mean": "3.0"
+    }  # fmt: skip
+
+
+def test_every_set_has_its_table(unreferenced: UnreferencedScores, result: Scores) -> None:
+    console = Console(file=io.StringIO(), width=100)
+    with console.capture() as capture:
+        for table in assessment_tables(result, unreferenced):
+            console.print(table)
+    text = capture.get()
+    assert text.count("PSNR, mean over bands") == 2
+    assert "one level down, by kriging, against the LR-HSI" in text
+    assert "MTF found: 0.300, 0.200" in text
+    assert len(assessment_tables(None, replace(unreferenced, wald=None))) == 1
