@@ -7,6 +7,7 @@ from scipy.optimize import nnls
 from models.classical.moments import SceneMoments
 
 RELATIVE_CUTOFF = 1e-9  # eigenvalues of the hyperspectral covariance below this share of the largest are ignored
+ITERATIONS = 30  # per band, at most; the usual three do not always do where bands tell nearly the same
 
 
 def response_weights(moments: SceneMoments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -27,5 +28,5 @@ def response_weights(moments: SceneMoments) -> tuple[NDArray[np.float64], NDArra
     if not kept.any():
         weights = np.zeros((len(moments.msi_mean), len(moments.hsi_mean)))
     else:
-        weights = np.stack([nnls(design, target)[0] for target in targets.T])
+        weights = np.stack([nnls(design, target, maxiter=ITERATIONS * len(values))[0] for target in targets.T])
     return weights, moments.msi_mean - weights @ moments.hsi_mean

@@ -34,14 +34,15 @@ Floats = NDArray[np.float64]
 class BandAgreement:
     """One band that was made from the fused scene beside the one that was measured.
 
-    `band` counts from 1; `rmse` and the measured band's `mean` are in the units of the scene; `cc` is NaN where the
-    measured band is flat.
+    `band` counts from 1; `rmse` and the measured band's `mean` and `noise` are in the units of the scene; `cc` is NaN
+    where the measured band is flat, `noise` where it is not known.
     """
 
     band: int
     rmse: float
     cc: float
     mean: float
+    noise: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ class UnreferencedScores:
         d_s: Spatial distortion, 0 is best.
         lr_rmse: Of the degraded fused scene against the LR-HSI, over all bands, in the units of the scene.
         lr_sam: Mean angle between their spectra, degrees.
+        lr_rmse_over_noise: Median over bands of RMSE over the LR-HSI's own noise, as far as neighbouring bands tell it:
+            about 1 for the truth, and for whoever keeps to the LR-HSI as closely as its noise allows. Less is no merit.
         msi_rmse: Of the fused spectra projected on the MSI bands against the HR-MSI, over all its bands.
         msi_sam: Mean angle between their spectra, degrees.
         msi_cc: Mean correlation coefficient over MSI bands.
@@ -98,6 +101,7 @@ class UnreferencedScores:
     d_s: float
     lr_rmse: float
     lr_sam: float
+    lr_rmse_over_noise: float
     msi_rmse: float
     msi_sam: float
     msi_cc: float
@@ -221,11 +225,21 @@ def root_mean_square_error(agreement: Moments) -> float:
     return float(np.sqrt(agreement.squared_error.mean() / agreement.count)) if agreement.count else float("nan")
 
 
-def agreement_per_band(agreement: Moments, numbers: tuple[int, ...]) -> tuple[BandAgreement, ...]:
-    """One entry per band; `numbers` are theirs, from 1."""
+def agreement_per_band(
+    agreement: Moments, numbers: tuple[int, ...], *, noise: Floats | None = None
+) -> tuple[BandAgreement, ...]:
+    """One entry per band; `numbers` are theirs, from 1, and `noise` is (D,) of the measured bands."""
     errors = np.sqrt(agreement.squared_error / max(agreement.count, 1))
-    rows = zip(numbers, errors, agreement.correlation, agreement.reference_mean, strict=True)
-    return tuple(BandAgreement(number, float(rmse), float(cc), float(mean)) for number, rmse, cc, mean in rows)
+    known = np.full(len(errors), np.nan) if noise is None else noise
+    columns = (errors, agreement.correlation, agreement.reference_mean, known)
+    rows = zip(numbers, *(column.tolist() for column in columns), strict=True)
+    return tuple(BandAgreement(number, *values) for number, *values in rows)
+
+
+def median_error_over_noise(bands: tuple[BandAgreement, ...]) -> float:
+    """Of those bands whose noise is known and not zero; NaN where there is none."""
+    shares = [band.rmse / band.noise for band in bands if band.noise > 0]
+    return float(np.median(shares)) if shares else float("nan")
 
 
 def _valid(image: Pixels) -> NDArray[np.bool_]:

@@ -35,6 +35,7 @@ UNREFERENCED_ROWS = (
     ("d_s", "D_s", "", "lower"),
     ("lr_rmse", "RMSE to the LR-HSI", "", "lower"),
     ("lr_sam", "SAM to the LR-HSI", "degrees", "lower"),
+    ("lr_rmse_over_noise", "RMSE to the LR-HSI / its noise", "", "near 1"),
     ("msi_rmse", "RMSE to the HR-MSI", "", "lower"),
     ("msi_sam", "SAM to the HR-MSI", "degrees", "lower"),
     ("msi_cc", "CC with the HR-MSI", "", "higher"),
@@ -121,7 +122,7 @@ def unreferenced_tables(scores: UnreferencedScores) -> list[Table]:
     mtf, shift = scores.operator.mtf_at_nyquist, scores.operator.shift_lr_pixels
     table = _table(
         f"{scores.pixels} HR and {scores.lr_pixels} LR pixels, {scores.bands} bands\n"
-        f"MTF {scores.operator.source}: {mtf[0]:.3f}, {mtf[1]:.3f}; LR pixels shifted: {shift[0]:+.3f}, {shift[1]:+.3f}"
+        f"MTF {scores.operator.source}: {mtf[0]:.3f}, {mtf[1]:.3f}; shift: {shift[0]:+.3f}, {shift[1]:+.3f} LR pixels"
     )
     for name, title, unit, better in UNREFERENCED_ROWS:
         table.add_row(title, _shown(getattr(scores, name)), unit, better)

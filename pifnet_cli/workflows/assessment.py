@@ -7,7 +7,7 @@ from pathlib import Path
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.metrics.with_reference import Scores
 from pifnet_cli.metrics.without_reference import UnreferencedScores
-from pifnet_cli.raster.reader import open_scene
+from pifnet_cli.raster.reader import reopen_scene
 from pifnet_cli.reports.consistency import ConsistencyMaps
 from pifnet_cli.reports.publish import require_free, write_text
 from pifnet_cli.reports.scores import agreement_csv, assessment_csv
@@ -82,7 +82,7 @@ def _by_pair(
         paths = {"fused": fused, "lr": pair[0], "hr": pair[1]}
         write_text(files.csv, assessment_csv(None, scores, paths=paths))
     if files.bands_csv is not None:
-        with open_scene(pair[0]) as lr:
+        with reopen_scene(pair[0]) as lr:
             write_text(files.bands_csv, agreement_csv(scores, lr.scene.bands))
     maps.write(sam_map=files.sam_map, error_map=files.error_map)
     return scores
@@ -91,6 +91,6 @@ def _by_pair(
 def _require_free(files: ReportFiles, scenes: list[Path], settings: MetricsSettings) -> None:
     inputs = []
     for path in scenes:
-        with open_scene(path) as reader:
+        with reopen_scene(path) as reader:
             inputs += [file for file in (reader.path, reader.header) if file]
     require_free(files.asked_for, inputs=inputs, overwrite=settings.overwrite)

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from models.classical.moments import MomentSums
+from models.classical.moments import MomentSums, SceneMoments
 from pifnet_cli.align import Alignment
 from pifnet_cli.degrade.sampling import reached
 from pifnet_cli.errors import SceneReadError
+from pifnet_cli.estimation.band_noise import noise_std
 from pifnet_cli.estimation.msi_response import response_weights
 from pifnet_cli.estimation.operator import mtf_at_nyquist
 from pifnet_cli.metrics.area import ScoredArea, scored_area
@@ -26,6 +27,7 @@ from pifnet_cli.metrics.without_reference import (
     UsedOperator,
     agreement_per_band,
     block_sides,
+    median_error_over_noise,
     root_mean_square_error,
     spatial_distortion,
     spectral_distortion,
@@ -144,8 +146,9 @@ def score_without_reference(
                 scenes.alignment.lr_grid.cropped(scenes.lr_window),
                 scenes.alignment.hr_grid.cropped(scenes.area.reference),
             )
-        lr_level, projection = _lr_level(scenes, settings, observers, progress)
-        scores = _scores(scenes, lr_level, _hr_level(scenes, projection, settings, observers, progress))
+        lr_level, moments = _lr_level(scenes, settings, observers, progress)
+        hr_level = _hr_level(scenes, response_weights(moments), settings, observers, progress)
+        scores = _scores(scenes, lr_level, hr_level, noise=noise_std(moments))
         if settings.wald is Wald.SKIP:
             return scores
         wald = wald_scores(
@@ -178,8 +181,8 @@ def _belonging(fused: SceneReader, lr: SceneReader, hr: SceneReader, settings: M
 
 def _lr_level(
     scenes: FusedAndPair, settings: MetricsSettings, observers: Sequence[QualityObserver], progress: Progress
-) -> tuple[LevelTotals, tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Sums at LR, and how the MSI bands follow from the others: weights (M, C) and offsets (M,)."""
+) -> tuple[LevelTotals, SceneMoments]:
+    """Sums at LR, and the moments of the LR-HSI and the degraded HR-MSI."""
     msi_bands, whole = scenes.hr.scene.bands.count, scenes.lr_window
     _, side = block_sides(scenes.alignment.ratio)
     sums = LevelSums(bands=len(scenes.bands), msi_bands=msi_bands, compared=len(scenes.bands), side=side)
@@ -196,18 +199,18 @@ def _lr_level(
         progress("comparing with the LR-HSI", done, len(blocks))
     if moments.pixels == 0:
         raise _nothing_to_score(scenes)
-    weights, offsets = response_weights(moments.solve())
-    return sums.totals(), (weights.astype(np.float32), offsets.astype(np.float32))
+    return sums.totals(), moments.solve()
 
 
 def _hr_level(
     scenes: FusedAndPair,
-    projection: tuple[NDArray[np.float32], NDArray[np.float32]],
+    projection: tuple[NDArray[np.float64], NDArray[np.float64]],
     settings: MetricsSettings,
     observers: Sequence[QualityObserver],
     progress: Progress,
 ) -> LevelTotals:
-    msi_bands, (weights, offsets) = scenes.hr.scene.bands.count, projection
+    """Sums at HR; `projection` is how the MSI bands follow from the others: weights (M, C) and offsets (M,)."""
+    msi_bands, (weights, offsets) = scenes.hr.scene.bands.count, (part.astype(np.float32) for part in projection)
     side, _ = block_sides(scenes.alignment.ratio)
     sums = LevelSums(bands=len(scenes.bands), msi_bands=msi_bands, compared=msi_bands, side=side)
     affordable = min(settings.block_size, _affordable_side(scenes))
@@ -222,17 +225,21 @@ def _hr_level(
     return sums.totals()
 
 
-def _scores(scenes: FusedAndPair, lr: LevelTotals, hr: LevelTotals) -> UnreferencedScores:
+def _scores(
+    scenes: FusedAndPair, lr: LevelTotals, hr: LevelTotals, *, noise: NDArray[np.float64]
+) -> UnreferencedScores:
     d_lambda, d_s = spectral_distortion(hr, lr), spatial_distortion(hr, lr)
     every = range(scenes.fused.scene.bands.count)
     msi_numbers = tuple(range(1, scenes.hr.scene.bands.count + 1))
     correlations = hr.agreement.correlation
+    lr_bands = agreement_per_band(lr.agreement, tuple(band + 1 for band in scenes.bands), noise=noise)
     return UnreferencedScores(
         qnr=(1 - d_lambda) * (1 - d_s),
         d_lambda=d_lambda,
         d_s=d_s,
         lr_rmse=root_mean_square_error(lr.agreement),
         lr_sam=lr.sam,
+        lr_rmse_over_noise=median_error_over_noise(lr_bands),
         msi_rmse=root_mean_square_error(hr.agreement),
         msi_sam=hr.sam,
         msi_cc=float(np.nanmean(correlations)) if np.isfinite(correlations).any() else float("nan"),
@@ -241,7 +248,7 @@ def _scores(scenes: FusedAndPair, lr: LevelTotals, hr: LevelTotals) -> Unreferen
         bands=len(scenes.bands),
         excluded_bands=tuple(band + 1 for band in every if band not in scenes.bands),
         operator=_used(scenes.operator),
-        lr_per_band=agreement_per_band(lr.agreement, tuple(band + 1 for band in scenes.bands)),
+        lr_per_band=lr_bands,
         msi_per_band=agreement_per_band(hr.agreement, msi_numbers),
     )
 

@@ -126,7 +126,7 @@ def test_reports_of_a_pair_are_written(triple: tuple[Path, Path, Path], tmp_path
     assert "QNR" in done.stdout
     assert "MTF given: 0.300, 0.300" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.csv", "e.png", "s.csv"]
-    assert (tmp_path / "b.csv").read_text().startswith("band,name,wavelength_nm,lr_rmse,lr_cc,lr_mean\n1,")
+    assert (tmp_path / "b.csv").read_text().startswith("band,name,wavelength_nm,lr_rmse,lr_cc,lr_mean,lr_noise\n1,")
     again = pifnet(fused, "--lr", lr, "--hr", hr, *words)
     assert again.stderr == f"pifnet: {tmp_path}/s.csv: exists; give --overwrite to replace it\n"
 

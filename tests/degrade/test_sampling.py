@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from pifnet_cli.degrade.psf import gaussian_from_mtf
-from pifnet_cli.degrade.sampling import PsfSampler
-from pifnet_cli.scene import Positions
+from pifnet_cli.degrade.sampling import PsfSampler, reached
+from pifnet_cli.scene import Positions, Window
 
 PSF = gaussian_from_mtf(0.3, ratio_rows=3, ratio_columns=3)
 
@@ -34,3 +34,20 @@ def test_centres_outside_the_image_are_invalid():
     at = Positions(np.array([-0.6, -0.5, 23.5, 23.6]), np.array([5.0]))
     sampled = PsfSampler(at, PSF, height=24, width=40)(np.ones((1, 24, 40), dtype=np.float32))[0, :, 0]
     np.testing.assert_array_equal(np.isnan(sampled), [True, False, False, True])
+
+
+@pytest.mark.parametrize("as_given", [lambda p: p, _as_points])
+def test_nothing_beyond_what_is_reached_matters(as_given):
+    image = np.random.default_rng(2).normal(size=(1, 60, 64)).astype(np.float32)
+    at = as_given(Positions(np.array([20.2, 31.5]), np.array([22.1, 30.0, 40.7])))
+    window = reached(at, PSF)
+    radius = PSF.radius
+    assert window == Window(20 - radius, 22 - radius, 32 - 20 + 2 * radius + 1, 41 - 22 + 2 * radius + 1)
+    part = image[:, *window.slices]
+    sampled = PsfSampler(at.moved(window.row, window.column), PSF, height=window.height, width=window.width)(part)
+    np.testing.assert_allclose(sampled, PsfSampler(at, PSF, height=60, width=64)(image), rtol=1e-5)
+
+
+def test_what_is_reached_may_lie_beyond_the_image():
+    window = reached(Positions(np.array([1.0]), np.array([-3.5, 2.0])), PSF)
+    assert (window.row, window.column) == (1 - PSF.radius, -4 - PSF.radius)

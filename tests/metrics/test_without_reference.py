@@ -8,6 +8,7 @@ from pifnet_cli.metrics.without_reference import (
     LevelTotals,
     agreement_per_band,
     block_sides,
+    median_error_over_noise,
     pairwise_quality,
     root_mean_square_error,
     spatial_distortion,
@@ -137,6 +138,16 @@ def test_agreement_is_told_band_by_band() -> None:
     assert [band.rmse for band in bands] == pytest.approx([0, 1, 2, 3, 4], abs=1e-6)
     assert [band.cc for band in bands] == pytest.approx([1] * C)
     assert [band.mean for band in bands] == pytest.approx(image.mean(axis=(1, 2)), rel=1e-5)
+    assert all(np.isnan(band.noise) for band in bands)
+
+
+def test_errors_are_told_in_units_of_the_noise() -> None:
+    image, msi = images()
+    errors = np.arange(C, dtype=np.float32)[:, None, None]
+    noise = np.array([np.nan, 0.5, 0.0, 1.0, 1.0])
+    agreement = totals(image, msi, made=image + errors, measured=image).agreement
+    assert median_error_over_noise(agreement_per_band(agreement, (1, 2, 3, 4, 5), noise=noise)) == pytest.approx(3)
+    assert np.isnan(median_error_over_noise(agreement_per_band(agreement, (1, 2, 3, 4, 5))))
 
 
 @pytest.mark.parametrize("ratio", [1.0, 2.0, 3.0, 3.3, 4.0, 10.0, 30.0])

@@ -131,11 +131,12 @@ def test_the_table_names_foreign_definitions(result: Scores) -> None:
 
 @pytest.fixture
 def unreferenced(result: Scores) -> UnreferencedScores:
-    agreement = (BandAgreement(1, 0.1, 0.9, 2.0), BandAgreement(3, 0.2, float("nan"), 3.0))
+    agreement = (BandAgreement(1, 0.1, 0.9, 2.0, 0.1), BandAgreement(3, 0.2, float("nan"), 3.0, float("nan")))
     return UnreferencedScores(
-        qnr=0.9025, d_lambda=0.05, d_s=0.05, lr_rmse=0.15, lr_sam=1.5, msi_rmse=0.01, msi_sam=0.5, msi_cc=0.99,
-        pixels=900, lr_pixels=50, bands=2, excluded_bands=(2,), operator=UsedOperator((0.3, 0.2), (0.0, 0.5), "found"),
-        lr_per_band=agreement, msi_per_band=agreement[1:], wald=WaldScores("kriging", result),
+        qnr=0.9025, d_lambda=0.05, d_s=0.05, lr_rmse=0.15, lr_sam=1.5, lr_rmse_over_noise=1.0, msi_rmse=0.01,
+        msi_sam=0.5, msi_cc=0.99, pixels=900, lr_pixels=50, bands=2, excluded_bands=(2,),
+        operator=UsedOperator((0.3, 0.2), (0.0, 0.5), "found"), lr_per_band=agreement, msi_per_band=agreement[1:],
+        wald=WaldScores("kriging", result),
     )  # fmt: skip
 
 
@@ -144,7 +145,7 @@ def test_scores_by_the_pair_are_json_too(unreferenced: UnreferencedScores, resul
     assert record["qnr"] == 0.9025
     assert record["excluded_bands"] == [2]
     assert record["operator"] == {"mtf_at_nyquist": [0.3, 0.2], "shift_lr_pixels": [0, 0.5], "source": "found"}
-    assert record["msi_per_band"] == [{"band": 3, "rmse": 0.2, "cc": None, "mean": 3}]
+    assert record["msi_per_band"] == [{"band": 3, "rmse": 0.2, "cc": None, "mean": 3, "noise": None}]
     assert record["wald"] == {"method": "kriging", **json.loads(scores_json(result))}
 
 
@@ -178,7 +179,8 @@ def test_agreement_is_a_line_per_band(unreferenced: UnreferencedScores) -> None:
     rows = rows_of(agreement_csv(unreferenced, bands))
     assert [row["name"] for row in rows] == ["a", "c"]
     assert rows[1] == {
-        "band": "3", "name": "c", "wavelength_nm": "600", "lr_rmse": "0.2", "lr_cc": "", "lr_mean": "3.0"
+        "band": "3", "name": "c", "wavelength_nm": "600", "lr_rmse": "0.2", "lr_cc": "", "lr_mean": "3.0",
+        "lr_noise": "",
     }  # fmt: skip
 
 

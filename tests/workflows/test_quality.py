@@ -19,7 +19,18 @@ from waves import NODATA, NORTH_UP, SOUTH_UP, Texture, write_pair
 
 SIZE = (101, 117)
 TOLD = MetricsSettings(mtf_at_nyquist=0.3)
-NUMBERS = ("qnr", "d_lambda", "d_s", "lr_rmse", "lr_sam", "msi_rmse", "msi_sam", "msi_cc", "pixels", "lr_pixels")
+NUMBERS = (
+    "qnr",
+    "d_lambda",
+    "d_s",
+    "lr_rmse",
+    "lr_sam",
+    "msi_rmse",
+    "msi_sam",
+    "msi_cc",
+    "pixels",
+    "lr_pixels",
+)
 NEARLY = 5e-3  # of the contrast: up to a twentieth of a blur may fall on invalid pixels, as at borders
 ROTATED = NORTH_UP @ Affine.rotation(30)
 
@@ -114,6 +125,16 @@ def test_a_blur_that_is_told_is_taken(pair, tmp_path: Path) -> None:
     assert wrong.operator.source == "given"
     assert wrong.operator.mtf_at_nyquist == pytest.approx((0.8, 0.8))
     assert wrong.lr_rmse > 10 * score_without_reference(fused, lr, hr, TOLD).lr_rmse
+
+
+def test_the_truth_is_as_far_from_the_lr_hsi_as_its_noise(tmp_path: Path) -> None:
+    lr, hr, truth = write_pair(tmp_path, bands=30, ground=Texture(30), hr_size=SIZE, snr_db=(35, 60))
+    fused = written(tmp_path, truth)
+    scores = score_without_reference(fused, lr, hr, TOLD)
+    assert scores.lr_rmse_over_noise == pytest.approx(1, abs=0.1)
+    noise = np.array([band.noise for band in scores.lr_per_band])
+    signal = np.sqrt(np.square(truth).mean(axis=(1, 2)))
+    np.testing.assert_allclose(noise, signal * 10 ** (-35 / 20), rtol=0.2)
 
 
 # Streaming
