@@ -18,7 +18,7 @@ from affine import Affine
 
 from pifnet_cli.degrade.psf import Psf, gaussian_from_mtf
 from pifnet_cli.degrade.sampling import reached
-from pifnet_cli.errors import SettingsError
+from pifnet_cli.errors import GridError, SceneReadError, SettingsError
 from pifnet_cli.estimation.operator import mtf_at_nyquist
 from pifnet_cli.metrics.without_reference import WaldScores
 from pifnet_cli.pair import degrade_msi
@@ -65,7 +65,7 @@ def wald_scores(
         progress: Called with the stage's name, steps done, and steps in all.
 
     Returns:
-        None, with a warning, where the scenes are too small, or a network noted has no checkpoint that fits.
+        None, with a warning, where the scenes are too small or hold too little, or a network noted has no checkpoint.
 
     Raises:
         PifnetError: The method asked for cannot fuse the pair, or there is no room for temporary files.
@@ -87,7 +87,9 @@ def wald_scores(
         if method is not None or checkpoint is not None:
             raise
         log.warning("%s: no Wald-level score: %s", noted.path, error)
-        return None
+    except (GridError, SceneReadError):
+        log.warning("%s: no Wald-level score: degraded once more the scenes share too few valid pixels", lr.scene.path)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pifnet_cli.settings import FuseSettings, Method, MetricsSettings, Protocol,
 from pifnet_cli.workflows.fuse import fuse_scene
 from pifnet_cli.workflows.quality import score_without_reference
 from scenes import write_scene
-from waves import NORTH_UP, Texture, responses, write_pair
+from waves import NODATA, NORTH_UP, Texture, responses, write_pair
 
 ASKED = MetricsSettings(mtf_at_nyquist=0.3, wald=Wald.SCORE)
 SIZE = (132, 148)
@@ -114,6 +114,18 @@ def test_scenes_that_are_too_small_say_so(tmp_path: Path, caplog: pytest.LogCapt
     assert "lr.tif: no Wald-level score: degraded once more it would be 3 x 6 pixels; at least 4 x 4" in caplog.text
 
 
+def test_scenes_that_hold_too_little_say_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def spoil(lr_hsi, _hr_msi) -> None:
+        lr_hsi[:, ::4, ::4] = NODATA  # never a twentieth of a blur without
+
+    lr, hr, truth = write_pair(tmp_path, ground=Texture(7), hr_size=SIZE, spoil=spoil)
+    fused = write_scene(tmp_path / "fused.tif", truth, transform=NORTH_UP)
+    scores = score_without_reference(fused, lr, hr, ASKED)
+    assert scores.wald is None
+    assert scores.lr_pixels > 500
+    assert "lr.tif: no Wald-level score: degraded once more the scenes share too few valid pixels" in caplog.text
+
+
 def test_a_network_without_its_checkpoint_is_left_out_where_it_was_only_noted(
     pair, fused: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -128,3 +140,9 @@ def test_a_network_without_its_checkpoint_is_left_out_where_it_was_only_noted(
 def test_a_network_that_is_asked_for_needs_its_checkpoint(pair, fused: Path) -> None:
     with pytest.raises(SettingsError, match="--method psrt: needs --checkpoint"):
         score_without_reference(fused, *pair, replace(ASKED, method=Method.PSRT))
+
+
+def test_the_note_of_an_earlier_fusion_is_replaced(pair, fused: Path, tmp_path: Path) -> None:
+    again = fuse_scene(fused, pair[1], tmp_path / "again.hdr", FuseSettings(method=Method.BICUBIC)).scene
+    assert [value for name, value in again.acquisition if name == "pifnet method"] == ["bicubic"]
+    assert "pifnet method = bicubic" in (tmp_path / "again.hdr").read_text()
