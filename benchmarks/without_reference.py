@@ -9,6 +9,7 @@ what the scores of the truth itself are, and of the methods that come nearest to
 
 import argparse
 import json
+import sys
 import tempfile
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def main() -> None:
                 found = _found(scene, words.data, Path(folder), ratio=words.ratio, noise=noise)
             name = f"{scene.name}, {'35 dB' if noise else 'no noise'}"
             ranks.append([name, *(_agreement(found, score, sign) for score, sign in SCORES.items())])
+            print(*ranks[-1], sep="  ", file=sys.stderr, flush=True)
             best = max(METHODS, key=lambda method: found[method]["psnr"])
             rows = {"the truth": found["truth"], f"best: {best}": found[best], "bicubic": found["bicubic"]}
             values += [[f"{name}: {row}", *map(_shown, map(numbers.get, SHOWN))] for row, numbers in rows.items()]

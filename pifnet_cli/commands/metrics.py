@@ -69,10 +69,14 @@ def metrics(
         typer.Option("--rgb-bands", help="Bands of the quicklook, from 1; default: nearest to 640, 550, 460 nm."),
     ] = None,
     sam_map: Annotated[
-        Path | None, typer.Option("--sam-map", help="PNG: spectral angle of each pixel.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--sam-map", help="PNG: spectral angle of each pixel (by the pair: LR pixel).", show_default=False
+        ),
     ] = None,
     error_map: Annotated[
-        Path | None, typer.Option("--error-map", help="PNG: RMSE of each pixel over the bands.", show_default=False)
+        Path | None,
+        typer.Option("--error-map", help="PNG: RMSE of each pixel over the bands (likewise).", show_default=False),
     ] = None,
     overwrite: options.OverwriteFlag = False,
     as_json: options.AsJson = False,
