@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.warp import transform as transform_points
@@ -17,11 +18,11 @@ from pifnet_cli.settings import Extent, Phase
 Coordinates = NDArray[np.float64]
 MapTransform = Callable[[Coordinates, Coordinates], tuple[Coordinates, Coordinates]]
 
+FOOTPRINT = 0.5  # LR pixels from the outermost pixel centres to the edge of what was seen
 REACH = 1.0  # LR pixels by which the LR-HSI is continued beyond its outermost pixel centres
 CONTROL_STEP = 16  # HR pixels between exactly projected points where the two CRS differ
 SIZE_RATIO_TOLERANCE = 0.02  # how far H/h and W/w may differ where sizes are all there is
 SEPARABLE_TOLERANCE = 1e-9  # off-diagonal terms below this many pixels per pixel are rounding
-MINIMUM_OVERLAP = 1.0  # LR pixels, on either axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +95,15 @@ def align(lr: Scene, hr: Scene, *, extent: Extent = Extent.COMMON, phase: Phase 
     to_lr_map, to_hr_map = _map_transforms(lr, hr)
     alignment = Alignment(lr_grid=lr_grid, hr_grid=hr.grid, output=hr.grid.window, ratio_rows=1.0, ratio_columns=1.0,
                           notices=notices, _to_lr_map=to_lr_map, _to_hr_map=to_hr_map)  # fmt: skip
-    common = _common_window(alignment, lr, hr)
+    common = _common_window(alignment, lr, hr, reach=REACH)
     ratio_rows, ratio_columns = _local_ratio(alignment, common)
     if min(ratio_rows, ratio_columns) < 1 - 1e-6:
         raise GridError(
             f"{hr.path}: its pixels are {ratio_rows:.3g} x {ratio_columns:.3g} of an LR-HSI pixel's side; the HR-MSI "
             f"must be the finer one; were the two inputs swapped?"
         )
-    _require_overlap(common, lr, hr, ratio_rows=ratio_rows, ratio_columns=ratio_columns)
+    shared = _common_window(alignment, lr, hr, reach=FOOTPRINT)
+    _require_overlap(shared, lr, hr, ratio_rows=ratio_rows, ratio_columns=ratio_columns)
     output = hr.grid.window if extent is Extent.HR else common
     return replace(alignment, output=output, ratio_rows=ratio_rows, ratio_columns=ratio_columns)
 
@@ -159,14 +161,19 @@ def _projector(source: CRS, target: CRS, scene: Scene) -> MapTransform:
     def project(x: Coordinates, y: Coordinates) -> tuple[Coordinates, Coordinates]:
         try:
             mapped_x, mapped_y = transform_points(source, target, x.ravel(), y.ravel())[:2]
-        except RasterioError as error:
+        except (RasterioError, CPLE_BaseError) as error:  # PROJ's own come as the latter, which is no RasterioError
             raise GridError(
-                f"{scene.path}: no way from {source} to {target} ({error}); reproject one file first: "
-                f"gdalwarp -t_srs '{target}' IN OUT"
+                f"{scene.path}: PROJ knows no way between its CRS and that of the other scene ({_crs_name(source)}, "
+                f"{_crs_name(target)}); two scenes of the same ground were expected; check both with: gdalinfo FILE"
             ) from error
         return np.asarray(mapped_x).reshape(x.shape), np.asarray(mapped_y).reshape(x.shape)
 
     return project
+
+
+def _crs_name(crs: CRS) -> str:
+    """As its WKT begins: PROJCRS["WGS 84 / UTM zone 33N", ..."""
+    return str(crs.to_wkt().split('"')[1])
 
 
 def _positions(window: Window, source: Affine, target: Affine, project: MapTransform | None) -> Positions:
@@ -222,17 +229,17 @@ def _span(values: Coordinates, margin: int) -> tuple[int, int]:
     return int(np.floor(low)) - margin, int(np.ceil(high)) + margin + 1
 
 
-def _outline(height: int, width: int) -> tuple[Coordinates, Coordinates]:
-    """Rows and columns of points round a grid, `REACH` beyond its outermost pixel centres."""
+def _outline(height: int, width: int, reach: float) -> tuple[Coordinates, Coordinates]:
+    """Rows and columns of points round a grid, `reach` beyond its outermost pixel centres."""
     side = np.linspace(0.0, 1.0, 33)
     rows = np.concatenate([np.zeros(33), side, np.ones(33), side])
     columns = np.concatenate([side, np.ones(33), side, np.zeros(33)])
-    return rows * (height - 1 + 2 * REACH) - REACH, columns * (width - 1 + 2 * REACH) - REACH
+    return rows * (height - 1 + 2 * reach) - reach, columns * (width - 1 + 2 * reach) - reach
 
 
-def _common_window(alignment: Alignment, lr: Scene, hr: Scene) -> Window:
-    """HR pixels whose centres lie within the LR-HSI, continued to `REACH` of its outermost pixel centres."""
-    rows, columns = _outline(alignment.lr_grid.height, alignment.lr_grid.width)
+def _common_window(alignment: Alignment, lr: Scene, hr: Scene, *, reach: float) -> Window:
+    """HR pixels whose centres lie within the LR-HSI, continued to `reach` of its outermost pixel centres."""
+    rows, columns = _outline(alignment.lr_grid.height, alignment.lr_grid.width, reach)
     x, y = _applied(alignment.lr_grid.transform, columns + 0.5, rows + 0.5)
     if alignment._to_hr_map is not None:
         x, y = alignment._to_hr_map(x, y)
@@ -262,9 +269,10 @@ def _local_ratio(alignment: Alignment, common: Window) -> tuple[float, float]:
     return float(down), float(right)
 
 
-def _require_overlap(common: Window, lr: Scene, hr: Scene, *, ratio_rows: float, ratio_columns: float) -> None:
-    if common.height < MINIMUM_OVERLAP * ratio_rows or common.width < MINIMUM_OVERLAP * ratio_columns:
+def _require_overlap(shared: Window, lr: Scene, hr: Scene, *, ratio_rows: float, ratio_columns: float) -> None:
+    """At least the whole HR pixels of an LR pixel's sides."""
+    if shared.height < np.floor(ratio_rows + 1e-6) or shared.width < np.floor(ratio_columns + 1e-6):
         raise GridError(
-            f"{lr.path}: overlaps {hr.path} by {common.height} x {common.width} HR pixels, less than one LR pixel; "
+            f"{lr.path}: overlaps {hr.path} by {shared.height} x {shared.width} HR pixels, less than one LR pixel; "
             f"two scenes of the same ground were expected; compare their extents with: pifnet info FILE"
         )

@@ -102,13 +102,14 @@ def test_bare_files_share_a_corner_and_say_so():
         (_scene("lr.tif", 24, 30, HR_TRANSFORM @ Affine.scale(4)), _hr(crs=None), "hr.tif: has no CRS, but lr.tif"),
         (_scene("lr.tif", 96, 120, HR_TRANSFORM), _scene("hr.tif", 24, 30, HR_TRANSFORM @ Affine.scale(4)), "swapped"),
         (_scene("lr.tif", 24, 30, HR_TRANSFORM @ Affine.translation(5000, 0) @ Affine.scale(4)), _hr(), "overlaps"),
-        (_scene("lr.tif", 24, 30, HR_TRANSFORM @ Affine.translation(118, 0) @ Affine.scale(4)), _hr(), None),
+        (_scene("lr.tif", 24, 30, HR_TRANSFORM @ Affine.translation(116, 0) @ Affine.scale(4)), _hr(), None),
+        (_scene("lr.tif", 24, 30, HR_TRANSFORM @ Affine.translation(118, 0) @ Affine.scale(4)), _hr(), "by 96 x 2 HR"),
         (_scene("lr.img", 24, 99, Affine.identity(), None), _hr(96, 120, Affine.identity(), None), "different ratios"),
     ],
 )
 def test_what_does_not_fit_is_refused(lr, hr, message):
     if message is None:
-        assert align(lr, hr).output.width == 4  # two pixels, and half an LR pixel of continuation
+        assert align(lr, hr).output.width == 6  # an LR pixel, and half of one of continuation
         return
     with pytest.raises(GridError, match=message):
         align(lr, hr)

@@ -8,21 +8,24 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 Array64 = NDArray[np.float64]
 
+FEW = 0.1  # of the fullest band's pixels, below which a band's few say nothing of how it varies
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SceneMoments:
     """Statistics of X, the LR-HSI, and of down(Y), the HR-MSI as the hyperspectral sensor samples it.
 
-    They are taken over the LR pixels that are valid in all MSI bands and in all live hyperspectral bands.
+    They are taken over the LR pixels that are valid in all MSI bands, those of two hyperspectral bands over the pixels
+    that are valid in both. A band with less than a tenth of the fullest band's pixels counts as flat.
 
     Attributes:
         hsi_mean: (C,); NaN for dead bands.
         msi_mean: (M,).
-        covariance: (C + M, C + M), hyperspectral bands first, divided by `pixels`; zero for dead bands.
+        covariance: (C + M, C + M), hyperspectral bands first; no eigenvalue is negative. Zero for dead and flat bands.
         hsi_minimum: (C,); NaN for dead bands.
         msi_minimum: (M,).
         hsi_live: (C,), False for a band without a valid pixel.
-        pixels: LR pixels that were used, at least one.
+        pixels: LR pixels of the fullest hyperspectral band, at least one.
     """
 
     hsi_mean: Array64
@@ -55,73 +58,84 @@ class SceneMoments:
 class MomentSums:
     """Moments over blocks of LR pixels that may come in any order.
 
-    Every block is centred on its own mean before it is squared and blocks are merged by their means (Chan, Golub and
-    LeVeque, "Algorithms for computing the sample variance", The American Statistician 37, 1983): a large offset costs
-    no digits. A band counts as live from its first valid pixel on; blocks seen before, which then turn out to lack it,
-    are dropped, so that the outcome does not depend on the order.
+    Sums are of differences to the mean that a band had in the first block that showed it: a large offset costs no
+    digits.
     """
 
     def __init__(self, *, hsi_bands: int, msi_bands: int) -> None:
-        self._hsi_bands, self._msi_bands = hsi_bands, msi_bands
-        self._live = np.zeros(hsi_bands, dtype=np.bool_)
-        self._forget()
+        size = hsi_bands + msi_bands
+        self._hsi_bands = hsi_bands
+        self._origin = np.full(size, np.nan)
+        self._minimum = np.full(size, np.inf)
+        self._count = np.zeros((size, size))  # pixels where both bands are valid
+        self._total = np.zeros((size, size))  # of the first band, where the second is valid as well
+        self._product = np.zeros((size, size))
 
     def add(self, lr_hsi: Floats, msi_low: Floats) -> None:
         """Take in a block: (C, P) and (M, P), NaN where invalid."""
-        is_shared = np.isfinite(msi_low).all(axis=0)
-        is_finite = np.isfinite(lr_hsi) & is_shared
-        live = is_finite.any(axis=1)
-        if (live & ~self._live).any():
-            self._live |= live
-            self._forget()
-        is_used = is_finite[self._live].all(axis=0) & is_shared & self._live.any()
+        is_used = np.isfinite(msi_low).all(axis=0) & np.isfinite(lr_hsi).any(axis=0)
         if not is_used.any():
             return
-        values = np.zeros((self._hsi_bands + self._msi_bands, int(is_used.sum())))
-        values[: self._hsi_bands][self._live] = lr_hsi[self._live][:, is_used]
-        values[self._hsi_bands :] = msi_low[:, is_used]
-        self._merge(values)
+        values = np.concatenate([lr_hsi[:, is_used], msi_low[:, is_used]]).astype(np.float64)
+        known = np.isfinite(values)
+        live = known.any(axis=1)
+        self._minimum = np.minimum(self._minimum, np.where(known, values, np.inf).min(axis=1))
+        values[~known] = 0.0
+        is_new = live & np.isnan(self._origin)
+        self._origin[is_new] = values[is_new].sum(axis=1) / known[is_new].sum(axis=1)
+        values[live] -= self._origin[live, None]
+        if known[live].all():
+            self._count[np.ix_(live, live)] += values.shape[1]
+            self._total += np.outer(values.sum(axis=1), live)
+        else:
+            values[~known] = 0.0
+            mask = known.astype(np.float64)
+            self._count += mask @ mask.T
+            self._total += values @ mask.T
+        self._product += values @ values.T
 
     @property
     def pixels(self) -> int:
-        """LR pixels taken in so far that count."""
-        return self._count
+        """LR pixels taken in so far, in the band that has most."""
+        return int(self._count.diagonal()[: self._hsi_bands].max(initial=0.0))
 
     def solve(self) -> SceneMoments:
         """The moments of all that was added.
 
         Raises:
-            ValueError: No LR pixel was valid in both scenes (in every band that is valid anywhere).
+            ValueError: No LR pixel was valid in both scenes.
         """
-        if self._count == 0:
+        if self.pixels == 0:
             raise ValueError("no LR pixel is valid in both scenes")
-        bands = self._hsi_bands
+        counts, bands = self._count.diagonal(), self._hsi_bands
+        is_live = counts > 0
+        mean = self._origin + self._total.diagonal() / np.maximum(counts, 1)
         return SceneMoments(
-            hsi_mean=np.where(self._live, self._mean[:bands], np.nan),
-            msi_mean=self._mean[bands:].copy(),
-            covariance=self._scatter / self._count,
-            hsi_minimum=np.where(self._live, self._minimum[:bands], np.nan),
+            hsi_mean=mean[:bands],
+            msi_mean=mean[bands:],
+            covariance=self._covariance(),
+            hsi_minimum=np.where(is_live, self._minimum, np.nan)[:bands],
             msi_minimum=self._minimum[bands:].copy(),
-            hsi_live=self._live.copy(),
-            pixels=self._count,
+            hsi_live=is_live[:bands],
+            pixels=self.pixels,
         )
 
-    def _forget(self) -> None:
-        size = self._hsi_bands + self._msi_bands
-        self._count = 0
-        self._mean = np.zeros(size)
-        self._scatter = np.zeros((size, size))
-        self._minimum = np.full(size, np.inf)
+    def _covariance(self) -> Array64:
+        pairs, counts = np.maximum(self._count, 1), self._count.diagonal()
+        mean = self._total / pairs
+        covariance = self._product / pairs - mean * mean.T
+        index = np.arange(len(covariance))
+        covariance[index, index] = np.maximum(covariance.diagonal(), 0.0)
+        is_full = counts >= FEW * counts.max()
+        covariance[~is_full], covariance[:, ~is_full] = 0.0, 0.0
+        return covariance if (self._count[np.ix_(is_full, is_full)] == counts.max()).all() else _nearest(covariance)
 
-    def _merge(self, values: Array64) -> None:
-        """Take in (C + M, P), P at least one, zero for dead bands; `values` is overwritten."""
-        count = values.shape[1]
-        self._minimum = np.minimum(self._minimum, values.min(axis=1))
-        mean = values.mean(axis=1)
-        values -= mean[:, None]
-        difference = mean - self._mean
-        total = self._count + count
-        self._scatter += values @ values.T
-        self._scatter += np.outer(difference, difference) * (self._count * count / total)
-        self._mean += difference * (count / total)
-        self._count = total
+
+def _nearest(covariance: Array64) -> Array64:
+    """Without the negative eigenvalues that come of pairs of bands having different pixels; variances are kept."""
+    scale = np.sqrt(covariance.diagonal())
+    scale[scale == 0] = 1.0
+    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    correlation = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    scale /= np.sqrt(np.where(correlation.diagonal() > 0, correlation.diagonal(), 1.0))
+    return np.asarray(correlation * np.outer(scale, scale))

@@ -4,17 +4,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from models.anchors.regression import Regression
 from models.catalog import BlockName, PointwiseName, kriging_class, training_free_class
 from models.classical.bands import least_squares_synthesis
 from models.classical.moments import SceneMoments
 from models.interface import BlockFusion, PointwiseFusion
-from pifnet_cli.align import REACH
+from pifnet_cli.inference.gaps import GapEngine, filled, masked, valid_pixels
 from pifnet_cli.lattice import on_hr_array, parallel, sampling_operator
 from pifnet_cli.pair import PairTile, TileEngine
-from pifnet_cli.resample import SUPPORT, CubicResampler
+from pifnet_cli.resample import SUPPORT
 from pifnet_cli.scene import Pixels, Window
 from pifnet_cli.settings import Anchor, Method
 
@@ -50,10 +49,10 @@ class BlockEngine:
         """(C, H, W) on the tile's pixels; invalid pixels are filled with the nearest valid ones, and cut out after."""
         along = parallel(tile, *self._ratio, weights=self._weights)
         block = on_hr_array(along)
-        lr_hsi, hr_msi = _filled(block.lr_hsi), _filled(block.hr_msi)
+        lr_hsi, hr_msi = filled(block.lr_hsi), filled(block.hr_msi)
         rows, columns = tile.geometry.tile.slices
         fused = self._method.fuse_block(lr_hsi, hr_msi, sampling_operator(block))[:, rows, columns]
-        return _masked(np.ascontiguousarray(fused), along)
+        return masked(np.ascontiguousarray(fused), along)
 
 
 class KrigingEngine:
@@ -71,13 +70,17 @@ class KrigingEngine:
         along = parallel(tile, *self._ratio, weights=self._weights)
         known, whole = on_hr_array(along), along.geometry.tile
         fused = np.empty((len(along.lr_hsi), whole.height, whole.width), dtype=np.float32)
+        is_valid = valid_pixels(along)
         for core in _cores(whole, self._kriging.core):
+            if not is_valid[:, *core.relative_to(whole).slices].any():
+                continue  # nodata, whatever would come out
             part = _surrounded(known, core, self._kriging.halo)
             rows, columns = core.relative_to(whole).slices
             fused[:, rows, columns] = self._kriging.fuse_block(
                 part.lr_hsi, part.hr_msi, sampling_operator(part), core=part.geometry.tile.slices
             )
-        return _masked(fused, along)
+        fused[~is_valid] = np.nan
+        return fused
 
 
 def anchor_engine(anchor: Anchor, regression: Regression, *, ratio: tuple[float, float]) -> TileEngine:
@@ -88,20 +91,32 @@ def anchor_engine(anchor: Anchor, regression: Regression, *, ratio: tuple[float,
     """
     match anchor:
         case Anchor.REGRESSION:
-            return PointwiseEngine(regression)
+            return _without_gaps(PointwiseEngine(regression), regression)
         case Anchor.KRIGING:
             kriging = kriging_class().from_regression(regression, ratio=float(np.sqrt(ratio[0] * ratio[1])))
-            return KrigingEngine(kriging, ratio=ratio, weights=regression.weights)
+            return _without_gaps(KrigingEngine(kriging, ratio=ratio, weights=regression.weights), regression)
         case Anchor.NONE:
             raise ValueError("interpolation is no anchor")
 
 
 def training_free_engine(method: Method, moments: SceneMoments, *, ratio: tuple[float, float]) -> TileEngine:
     """A method of `models.classical`."""
+    synthesis = least_squares_synthesis(moments)
+    engine: TileEngine
     if method.value in set(PointwiseName):
-        return PointwiseEngine(training_free_class(PointwiseName(method.value)).from_moments(moments))
-    block = training_free_class(BlockName(method.value)).from_moments(moments)
-    return BlockEngine(block, ratio=ratio, weights=least_squares_synthesis(moments).weights)
+        engine = PointwiseEngine(training_free_class(PointwiseName(method.value)).from_moments(moments))
+    else:
+        block = training_free_class(BlockName(method.value)).from_moments(moments)
+        engine = BlockEngine(block, ratio=ratio, weights=synthesis.weights)
+    if method is Method.BICUBIC:  # interpolation knows no HR-MSI
+        return engine
+    return GapEngine(engine, weights=synthesis.weights, intercept=synthesis.offset, closes_empty=True)
+
+
+def _without_gaps(engine: TileEngine, regression: Regression) -> TileEngine:
+    """Kriging does better without a pixel than with a guessed one."""
+    closes_empty = not isinstance(engine, KrigingEngine)
+    return GapEngine(engine, weights=regression.weights, intercept=regression.intercept, closes_empty=closes_empty)
 
 
 def _cores(whole: Window, side: int) -> list[Window]:
@@ -138,28 +153,3 @@ def _span(positions: NDArray[np.float64], start: int, stop: int, *, halo: int, r
     low = int(np.floor(positions[first] - radius - 0.5))
     high = int(np.ceil(positions[last - 1] + radius + 0.5)) + 1
     return slice(first, last), slice(min(low, start), max(high, stop))
-
-
-def _filled(image: Pixels) -> Pixels:
-    """Invalid pixels replaced band by band with the nearest valid one; zero where a band has none."""
-    finite = np.isfinite(image)
-    if finite.all():
-        return image
-    filled = np.where(finite, image, np.float32(0))
-    for band, is_valid in zip(filled, finite, strict=True):
-        if is_valid.any() and not is_valid.all():
-            nearest = distance_transform_edt(~is_valid, return_distances=False, return_indices=True)
-            band[:] = band[tuple(nearest)]
-    return filled
-
-
-def _masked(fused: Pixels, tile: PairTile) -> Pixels:
-    """The result where both scenes are valid, as interpolation would have it; NaN elsewhere."""
-    rows, columns = tile.geometry.tile.slices
-    hr_valid = np.isfinite(tile.hr_msi[:, rows, columns]).all(axis=0)
-    height, width = tile.lr_hsi.shape[1:]
-    resampler = CubicResampler(tile.geometry.tile_in_lr, height=height, width=width, reach=REACH)
-    is_valid = resampler.validity(tile.lr_hsi)
-    if not (is_valid.all() and hr_valid.all()):
-        fused[~(is_valid & hr_valid)] = np.nan
-    return fused

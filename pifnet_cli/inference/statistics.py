@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+import numpy as np
+
 from pifnet_cli.align import Alignment
 from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.pair import degrade_msi
@@ -59,9 +61,10 @@ def scene_statistics(
     blocks = lr_blocks(alignment)
     for done, block in enumerate(blocks, start=1):
         reach = alignment.hr_window(block, psf.radius)
-        if not reach.is_empty:
+        lr_hsi = read_lr(block)
+        if not reach.is_empty and np.isfinite(lr_hsi).any():
             positions = alignment.hr_positions(block).moved(reach.row, reach.column)
-            lr_hsi, msi_low = read_lr(block), degrade_msi(read_hr(reach), positions, psf)
+            msi_low = degrade_msi(read_hr(reach), positions, psf)
             sums.add(lr_hsi.reshape(len(lr_hsi), -1), msi_low.reshape(len(msi_low), -1))
         report(done, len(blocks))
     return sums.solve()

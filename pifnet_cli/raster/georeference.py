@@ -29,7 +29,7 @@ def read_grid(dataset: DatasetReader, path: Path, header: EnviHeader | None, rem
         remarks: Receives what was inferred.
 
     Raises:
-        GridError: The raster is placed by control points or RPCs alone, or its georeferencing is damaged.
+        GridError: The raster is placed by control points, RPCs or geolocation arrays alone, or its georeferencing is damaged.
     """
     _require_geotransform(dataset, path)
     wkt = _known_wkt(dataset.crs, path, remarks) if header is None else _envi_wkt(dataset.crs, header, remarks)
@@ -169,14 +169,28 @@ def _envi_wkt(crs: CRS | None, header: EnviHeader, remarks: list[str]) -> str | 
 def _require_geotransform(dataset: DatasetReader, path: Path) -> None:
     if dataset.transform != Affine.identity():
         return
-    if dataset.gcps[0]:
+    points, crs = dataset.gcps
+    if points:
         raise GridError(
-            f"{path}: is placed by ground control points only; a geotransform was expected; rectify it: gdalwarp -tps"
+            f"{path}: is placed by ground control points only; a geotransform was expected; rectify it first: gdalwarp "
+            f"-t_srs {_code(crs)} -tps {path} OUT.tif"
         )
     if dataset.rpcs is not None:
         raise GridError(
-            f"{path}: is placed by RPCs only; a geotransform was expected; orthorectify it with gdalwarp -rpc"
+            f"{path}: is placed by RPCs only; a geotransform was expected; orthorectify it first: gdalwarp -rpc -to "
+            f"RPC_DEM=DEM.tif -t_srs EPSG:CODE {path} OUT.tif"
         )
+    if dataset.tags(ns="GEOLOCATION"):
+        raise GridError(
+            f"{path}: is placed by geolocation arrays only; a geotransform was expected; rectify it first: gdalwarp "
+            f"-geoloc -t_srs EPSG:CODE {path} OUT.tif"
+        )
+
+
+def _code(crs: CRS | None) -> str:
+    """As `gdalwarp -t_srs` takes it; the placeholder of our messages where it has no code."""
+    code = None if crs is None else crs.to_epsg()
+    return "EPSG:CODE" if code is None else f"EPSG:{code}"
 
 
 def _require_sound(transform: Affine, path: Path) -> None:

@@ -13,6 +13,7 @@ from models.classical.moments import MomentSums, SceneMoments
 from pifnet_cli.errors import GridError
 from pifnet_cli.estimation.operator import mtf_at_nyquist
 from pifnet_cli.inference.closed_form import anchor_engine, training_free_engine
+from pifnet_cli.inference.gaps import valid_pixels
 from pifnet_cli.inference.statistics import Sums, scene_statistics
 from pifnet_cli.pair import PairGeometry, PairTile, TileEngine, plan_windows
 from pifnet_cli.raster.pipeline import RowReader, WindowReader, WriteBehind
@@ -128,11 +129,16 @@ def fused_tile(tile: Tile, plan: FusionPlan, engine: TileEngine, *, lr: WindowRe
     context = tile.context
     on_hr = Window(context.row + origin.row, context.column + origin.column, context.height, context.width)
     windows = plan_windows(plan.alignment, on_hr, plan.psf, margin=engine.margin)
+    nothing = np.full((plan.target.bands.count, tile.window.height, tile.window.width), np.nan, dtype=np.float32)
     if windows.lr.is_empty:
-        return np.full((plan.target.bands.count, tile.window.height, tile.window.width), np.nan, dtype=np.float32)
-    geometry = PairGeometry.of_windows(plan.alignment, windows)
-    pair = PairTile(lr.read(windows.lr), hr.read(windows.hr), geometry, plan.psf)
+        return nothing
+    lr_pixels = lr.read(windows.lr)
+    if not np.isfinite(lr_pixels).any():
+        return nothing
+    pair = PairTile(lr_pixels, hr.read(windows.hr), PairGeometry.of_windows(plan.alignment, windows), plan.psf)
     rows, columns = tile.window.relative_to(context).slices
+    if not valid_pixels(pair)[:, rows, columns].any():
+        return nothing
     return np.ascontiguousarray(engine.fuse(pair)[:, rows, columns])
 
 

@@ -4,12 +4,9 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
-from rasterio.rpc import RPC
 
 from pifnet_cli.errors import GridError
-from pifnet_cli.raster.gdal_session import gdal_session
 from pifnet_cli.raster.georeference import map_info
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.scene import Grid
@@ -120,29 +117,6 @@ def test_arbitrary_coordinates_are_no_crs(tmp_path):
 def test_a_crs_without_geotransform_is_refused(tmp_path):
     path = write_scene(tmp_path / "x.tif", random_pixels(1, 24, 40), transform=None)
     with pytest.raises(GridError, match=r"x\.tif: has a CRS but no geotransform"):
-        _open(path)
-
-
-def test_control_points_alone_are_refused_with_the_remedy(tmp_path):
-    path = write_scene(tmp_path / "x.tif", random_pixels(1, 24, 40), transform=None, crs=None)
-    points = [GroundControlPoint(row, column, column * 30.0, row * 30.0) for row in (0, 20) for column in (0, 30)]
-    with gdal_session(), rasterio.open(path, "r+") as dataset:
-        dataset.gcps = (points, CRS.from_user_input(UTM_33N))
-    with pytest.raises(GridError, match=r"by ground control points only; .*gdalwarp -tps"):
-        _open(path)
-
-
-def test_rpcs_alone_are_refused_with_the_remedy(tmp_path):
-    path = write_scene(tmp_path / "x.tif", random_pixels(1, 24, 40), transform=None, crs=None)
-    ones = [1.0] + [0.0] * 19
-    names = ("height_off", "height_scale", "lat_off", "lat_scale", "line_off", "line_scale", "long_off", "long_scale")
-    rpc = RPC(
-        **dict.fromkeys((*names, "samp_off", "samp_scale"), 1.0),
-        line_den_coeff=ones, line_num_coeff=ones, samp_den_coeff=ones, samp_num_coeff=ones,
-    )  # fmt: skip
-    with gdal_session(), rasterio.open(path, "r+") as dataset:
-        dataset.rpcs = rpc
-    with pytest.raises(GridError, match=r"by RPCs only; .*gdalwarp -rpc"):
         _open(path)
 
 
