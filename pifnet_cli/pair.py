@@ -8,7 +8,7 @@ from scipy.ndimage import distance_transform_edt
 
 from pifnet_cli.align import REACH, Alignment
 from pifnet_cli.degrade.psf import Psf
-from pifnet_cli.degrade.sampling import PsfSampler
+from pifnet_cli.degrade.sampling import PsfSampler, mended
 from pifnet_cli.resample import SUPPORT, CubicResampler
 from pifnet_cli.scene import Pixels, Positions, Window
 
@@ -158,7 +158,7 @@ def pair_inputs(lr_hsi: Pixels, hr_msi: Pixels, *, geometry: PairGeometry, psf: 
         geometry: How the two arrays lie on each other.
         psf: The hyperspectral sensor's blur, in HR pixels.
     """
-    msi_low = degrade_msi(hr_msi, geometry.lr_in_hr, psf)
+    msi_low = degrade_msi(mended(hr_msi), geometry.lr_in_hr, psf)
     height, width = lr_hsi.shape[1:]
     resample = CubicResampler(geometry.tile_in_lr, height=height, width=width, reach=REACH)
     rows, columns = geometry.tile.slices

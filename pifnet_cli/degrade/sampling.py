@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from scipy import sparse
+from scipy import ndimage, sparse
 
 from pifnet_cli.degrade.psf import MINIMUM_VALID, Psf, axis_sampling_matrix, degrade_separable
 from pifnet_cli.scene import Pixels, Positions, Window
@@ -54,6 +54,18 @@ def reached(positions: Positions, psf: Psf) -> Window:
     row, column = (math.floor(axis.min()) - psf.radius for axis in (positions.rows, positions.columns))
     bottom, right = (math.ceil(axis.max()) + psf.radius + 1 for axis in (positions.rows, positions.columns))
     return Window(row, column, bottom - row, right - column)
+
+
+def mended(image: Pixels) -> Pixels:
+    """Invalid pixels that have a valid one among their eight neighbours replaced by the mean of those, band by band."""
+    finite = np.isfinite(image)
+    if finite.all():
+        return image
+    sides = (0, 3, 3)
+    share = ndimage.uniform_filter(finite.astype(np.float32), size=sides, mode="constant")
+    total = ndimage.uniform_filter(np.where(finite, image, np.float32(0)), size=sides, mode="constant")
+    mean = np.divide(total, share, out=np.full_like(total, np.nan), where=share > 0.5 / 9)
+    return np.where(finite, image, mean)
 
 
 def _row_wise_products(rows: sparse.csr_array, columns: sparse.csr_array) -> sparse.csr_array:

@@ -10,7 +10,7 @@ from models.catalog import BlockName, PointwiseName, kriging_class, training_fre
 from models.classical.bands import least_squares_synthesis
 from models.classical.moments import SceneMoments
 from models.interface import BlockFusion, PointwiseFusion
-from pifnet_cli.inference.gaps import GapEngine, filled, masked, valid_pixels
+from pifnet_cli.inference.gaps import filled, masked, valid_pixels
 from pifnet_cli.lattice import on_hr_array, parallel, sampling_operator
 from pifnet_cli.pair import PairTile, TileEngine
 from pifnet_cli.resample import SUPPORT
@@ -91,32 +91,20 @@ def anchor_engine(anchor: Anchor, regression: Regression, *, ratio: tuple[float,
     """
     match anchor:
         case Anchor.REGRESSION:
-            return _without_gaps(PointwiseEngine(regression), regression)
+            return PointwiseEngine(regression)
         case Anchor.KRIGING:
             kriging = kriging_class().from_regression(regression, ratio=float(np.sqrt(ratio[0] * ratio[1])))
-            return _without_gaps(KrigingEngine(kriging, ratio=ratio, weights=regression.weights), regression)
+            return KrigingEngine(kriging, ratio=ratio, weights=regression.weights)
         case Anchor.NONE:
             raise ValueError("interpolation is no anchor")
 
 
 def training_free_engine(method: Method, moments: SceneMoments, *, ratio: tuple[float, float]) -> TileEngine:
     """A method of `models.classical`."""
-    synthesis = least_squares_synthesis(moments)
-    engine: TileEngine
     if method.value in set(PointwiseName):
-        engine = PointwiseEngine(training_free_class(PointwiseName(method.value)).from_moments(moments))
-    else:
-        block = training_free_class(BlockName(method.value)).from_moments(moments)
-        engine = BlockEngine(block, ratio=ratio, weights=synthesis.weights)
-    if method is Method.BICUBIC:  # interpolation knows no HR-MSI
-        return engine
-    return GapEngine(engine, weights=synthesis.weights, intercept=synthesis.offset, closes_empty=True)
-
-
-def _without_gaps(engine: TileEngine, regression: Regression) -> TileEngine:
-    """Kriging does better without a pixel than with a guessed one."""
-    closes_empty = not isinstance(engine, KrigingEngine)
-    return GapEngine(engine, weights=regression.weights, intercept=regression.intercept, closes_empty=closes_empty)
+        return PointwiseEngine(training_free_class(PointwiseName(method.value)).from_moments(moments))
+    block = training_free_class(BlockName(method.value)).from_moments(moments)
+    return BlockEngine(block, ratio=ratio, weights=least_squares_synthesis(moments).weights)
 
 
 def _cores(whole: Window, side: int) -> list[Window]:

@@ -6,10 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from models.anchors.regression import Regression
+from models.classical.bands import least_squares_synthesis
+from models.classical.moments import SceneMoments
 from pifnet_cli.align import REACH
 from pifnet_cli.pair import PairTile, TileEngine, degrade_msi
 from pifnet_cli.resample import CubicResampler
 from pifnet_cli.scene import Pixels
+from pifnet_cli.settings import Method
 
 MOSTLY = 0.5  # share of a pixel's bands that must be valid for the others to be worth guessing
 
@@ -21,16 +25,12 @@ class GapEngine:
     then neither mistake a gap's edge for a feature of the ground nor lose a pixel to its one missing band.
     """
 
-    def __init__(
-        self, engine: TileEngine, *, weights: NDArray[np.float64], intercept: NDArray[np.float64], closes_empty: bool
-    ) -> None:
-        """Weights (C, M) and intercept (C,) of the LR-HSI on the degraded HR-MSI.
-
-        `closes_empty` is whether pixels that lack most bands are closed as well, or left to the engine.
-        """
+    def __init__(self, engine: TileEngine, statistics: Regression | SceneMoments, *, method: Method) -> None:
+        """Statistics of the pair. Kriging does better without a pixel than with a guess of most of its bands."""
+        weights, intercept = _explained(statistics)
         self._engine = engine
         self._weights, self._intercept = weights.astype(np.float32), intercept.astype(np.float32)
-        self._closes_empty = closes_empty
+        self._closes_empty = method is not Method.KRIGING
         self.margin = engine.margin
 
     def fuse(self, tile: PairTile) -> Pixels:
@@ -77,3 +77,10 @@ def masked(fused: Pixels, tile: PairTile) -> Pixels:
     if not is_valid.all():
         fused[~is_valid] = np.nan
     return fused
+
+
+def _explained(statistics: Regression | SceneMoments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights (C, M) and intercept (C,) of the LR-HSI on the degraded HR-MSI."""
+    if isinstance(statistics, Regression):
+        return statistics.weights, statistics.intercept
+    return least_squares_synthesis(statistics)

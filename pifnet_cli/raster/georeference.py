@@ -29,7 +29,7 @@ def read_grid(dataset: DatasetReader, path: Path, header: EnviHeader | None, rem
         remarks: Receives what was inferred.
 
     Raises:
-        GridError: The raster is placed by control points, RPCs or geolocation arrays alone, or its georeferencing is damaged.
+        GridError: Control points, RPCs or geolocation arrays are all that places it, or its georeferencing is damaged.
     """
     _require_geotransform(dataset, path)
     wkt = _known_wkt(dataset.crs, path, remarks) if header is None else _envi_wkt(dataset.crs, header, remarks)

@@ -13,7 +13,7 @@ from models.classical.moments import MomentSums, SceneMoments
 from pifnet_cli.errors import GridError
 from pifnet_cli.estimation.operator import mtf_at_nyquist
 from pifnet_cli.inference.closed_form import anchor_engine, training_free_engine
-from pifnet_cli.inference.gaps import valid_pixels
+from pifnet_cli.inference.gaps import GapEngine, valid_pixels
 from pifnet_cli.inference.statistics import Sums, scene_statistics
 from pifnet_cli.pair import PairGeometry, PairTile, TileEngine, plan_windows
 from pifnet_cli.raster.pipeline import RowReader, WindowReader, WriteBehind
@@ -155,7 +155,7 @@ def _options(plan: FusionPlan, settings: FuseSettings) -> WriteOptions:
 def _engine(
     plan: FusionPlan, lr: SceneReader, hr: SceneReader, settings: FuseSettings, *, progress: Progress
 ) -> TileEngine:
-    """The method, with what is global to the pair."""
+    """The method, with what is global to the pair; interpolation alone needs nothing of gaps."""
     try:
         statistics = _statistics(plan, lr, hr, progress)
     except ValueError as error:
@@ -163,6 +163,11 @@ def _engine(
             f"{lr.scene.path}: {error} ({hr.scene.path}); both hold nodata where the other has pixels; check nodata "
             f"values with: pifnet info FILE"
         ) from error
+    method, engine = plan.choice.method, _method_engine(plan, statistics, settings)
+    return engine if method is Method.BICUBIC else GapEngine(engine, statistics, method=method)
+
+
+def _method_engine(plan: FusionPlan, statistics: Regression | SceneMoments, settings: FuseSettings) -> TileEngine:
     alignment, choice = plan.alignment, plan.choice
     ratio = alignment.ratio_rows, alignment.ratio_columns
     if isinstance(statistics, SceneMoments):
