@@ -1,14 +1,17 @@
 """Window, Positions, Grid, Bands, Scene: the nouns everyone speaks in. Values only; no files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.float32]
+Entry = TypeVar("Entry")
 
 RATIO_FIELD = "pifnet ratio"  # of `Scene.acquisition`: GSD of the LR-HSI that a fused scene was made from, over its own
 METHOD_FIELD = "pifnet method"  # likewise: how it was fused
@@ -176,6 +179,17 @@ class Bands:
         """Full widths at half maximum in nanometres, (C,)."""
         return self._in_nanometers(self.fwhm)
 
+    def cut(self, positions: Sequence[int]) -> "Bands":
+        """Some of the bands, by positions from 0."""
+        return replace(
+            self,
+            count=len(positions),
+            names=_entries(self.names, positions),
+            wavelengths=_entries(self.wavelengths, positions),
+            fwhm=_entries(self.fwhm, positions),
+            good=_entries(self.good, positions),
+        )
+
     def _in_nanometers(self, values: tuple[float, ...] | None) -> NDArray[np.float64] | None:
         if values is None or self.unit is None:
             return None
@@ -198,3 +212,16 @@ class Scene:
     scales: tuple[float, ...] | None = None
     offsets: tuple[float, ...] | None = None
     acquisition: tuple[tuple[str, str], ...] = ()
+
+    def cut(self, positions: Sequence[int]) -> "Scene":
+        """The scene of some of its bands, by positions from 0."""
+        return replace(
+            self,
+            bands=self.bands.cut(positions),
+            scales=_entries(self.scales, positions),
+            offsets=_entries(self.offsets, positions),
+        )
+
+
+def _entries(values: tuple[Entry, ...] | None, positions: Sequence[int]) -> tuple[Entry, ...] | None:
+    return None if values is None else tuple(values[position] for position in positions)

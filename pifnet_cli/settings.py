@@ -107,6 +107,13 @@ class Extent(StrEnum):
     HR = "hr"
 
 
+class BandChoice(StrEnum):
+    """Which bands of the LR-HSI are fused: all of them, or those that its bad-band list does not mark."""
+
+    ALL = "all"
+    GOOD = "good"
+
+
 class Precision(StrEnum):
     """Number format of a network's arithmetic."""
 
@@ -194,6 +201,7 @@ class FuseSettings:
     phase: Phase | None = None
     align: Align = Align.SHIFT
     extent: Extent = Extent.COMMON
+    bands: BandChoice = BandChoice.ALL
     dtype: str | None = None
     scale: float | None = None
     device: Device = Device.AUTO

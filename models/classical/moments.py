@@ -1,6 +1,6 @@
 """First and second moments of a scene pair at LR, gathered in one pass; what training-free methods are solved from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,52 @@ class SceneMoments:
         """(C, M), of every hyperspectral band with every multispectral one."""
         bands = len(self.hsi_mean)
         return self.covariance[:bands, bands:]
+
+    def of_bands(self, bands: NDArray[np.bool_]) -> "SceneMoments":
+        """Those of some hyperspectral bands, a mask (C,)."""
+        kept = np.r_[bands, np.ones(len(self.msi_mean), dtype=np.bool_)]
+        return replace(
+            self,
+            hsi_mean=self.hsi_mean[bands],
+            covariance=self.covariance[np.ix_(kept, kept)],
+            hsi_minimum=self.hsi_minimum[bands],
+            hsi_live=self.hsi_live[bands],
+        )
+
+    def with_msi_times(self, factor: float) -> "SceneMoments":
+        """Those of a pair whose HR-MSI is in another unit."""
+        scale = np.r_[np.ones(len(self.hsi_mean)), np.full(len(self.msi_mean), factor)]
+        return replace(
+            self,
+            msi_mean=self.msi_mean * factor,
+            covariance=self.covariance * np.outer(scale, scale),
+            msi_minimum=self.msi_minimum * factor,
+        )
+
+    @property
+    def unit_factor(self) -> float:
+        """What brings an HR-MSI in another unit near the LR-HSI's values; see `unit_factor`."""
+        live = self.hsi_live
+        return unit_factor(
+            hsi_rms=_rms(self.hsi_mean[live], self.hsi_covariance.diagonal()[live]),
+            msi_rms=_rms(self.msi_mean, self.msi_covariance.diagonal()),
+        )
+
+
+def unit_factor(*, hsi_rms: float, msi_rms: float) -> float:
+    """A power of ten that an HR-MSI's values are to be multiplied by, where it is in another unit than the LR-HSI.
+
+    Reflectance times 10 000 or per cent in one file and plain in the other; one where the values are of one order,
+    within a factor of ten, as those of two sensors that see different parts of the spectrum may be.
+    """
+    if not (hsi_rms > 0 and msi_rms > 0):
+        return 1.0
+    decades = np.log10(hsi_rms / msi_rms)
+    return float(10.0 ** np.rint(decades)) if abs(decades) > 1 else 1.0
+
+
+def _rms(mean: Array64, variance: Array64) -> float:
+    return float(np.sqrt(np.mean(np.square(mean) + variance)))
 
 
 class MomentSums:

@@ -8,7 +8,7 @@ import typer
 
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
-from pifnet_cli.settings import Align, Extent, FuseSettings, Method, Overwrite, Phase, Protocol
+from pifnet_cli.settings import Align, BandChoice, Extent, FuseSettings, Method, Overwrite, Phase, Protocol
 
 
 def fuse(
@@ -51,6 +51,9 @@ def fuse(
     extent: Annotated[
         Extent, typer.Option("--extent", help="Write the common footprint, or all of the HR-MSI.")
     ] = FuseSettings.extent,
+    bands: Annotated[
+        BandChoice, typer.Option("--bands", help="good: leave out bands that the LR-HSI's bad-band list marks.")
+    ] = FuseSettings.bands,
     dtype: Annotated[
         str | None, typer.Option("--dtype", help="Stored number type; default: the LR-HSI's.", show_default=False)
     ] = None,
@@ -79,6 +82,7 @@ def fuse(
         phase=phase,
         align=align,
         extent=extent,
+        bands=bands,
         dtype=dtype,
         scale=scale,
         device=device,

@@ -1,5 +1,6 @@
 """Tile engines that need no training. No torch."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,8 @@ from pifnet_cli.settings import Anchor, Method
 if TYPE_CHECKING:
     from models.anchors.kriging import GuidedKriging
 
+UNMIXING = (Method.CNMF, Method.HYSURE)
+
 
 class PointwiseEngine:
     """A method whose pixels depend on the same pixel of the interpolated scenes: tiles need no overlap."""
@@ -39,20 +42,46 @@ class BlockEngine:
     """A method that solves for a block of both scenes as a whole; blocks overlap and are blended."""
 
     def __init__(
-        self, method: BlockFusion, *, ratio: tuple[float, float], weights: NDArray[np.float64] | None = None
+        self,
+        method: BlockFusion,
+        *,
+        ratio: tuple[float, float],
+        weights: NDArray[np.float64] | None = None,
+        msi_factor: float = 1.0,
     ) -> None:
-        """Ratio: sides of an LR pixel in HR pixels, rows and columns. Weights: as for `parallel`."""
-        self._method, self._ratio, self._weights = method, ratio, weights
+        """Ratio: sides of an LR pixel in HR pixels, rows and columns. Weights: as for `parallel`.
+
+        The HR-MSI is multiplied by `msi_factor` first; method and weights are those of the product.
+        """
+        self._method, self._ratio, self._weights, self._msi_factor = method, ratio, weights, np.float32(msi_factor)
         self.margin = max(method.halo, SUPPORT)
 
     def fuse(self, tile: PairTile) -> Pixels:
         """(C, H, W) on the tile's pixels; invalid pixels are filled with the nearest valid ones, and cut out after."""
+        if self._msi_factor != 1:
+            tile = replace(tile, hr_msi=tile.hr_msi * self._msi_factor)
         along = parallel(tile, *self._ratio, weights=self._weights)
         block = on_hr_array(along)
         lr_hsi, hr_msi = filled(block.lr_hsi), filled(block.hr_msi)
         rows, columns = tile.geometry.tile.slices
         fused = self._method.fuse_block(lr_hsi, hr_msi, sampling_operator(block))[:, rows, columns]
         return masked(np.ascontiguousarray(fused), along)
+
+
+class SplitEngine:
+    """One method for some bands, another for the rest."""
+
+    def __init__(self, first: TileEngine, second: TileEngine, *, is_first: NDArray[np.bool_]) -> None:
+        """`is_first` (C,) are the bands of the first one; each is shown its own bands alone."""
+        self._parts = ((first, is_first), (second, ~is_first))
+        self.margin = max(first.margin, second.margin)
+
+    def fuse(self, tile: PairTile) -> Pixels:
+        """(C, H, W) on the tile's pixels."""
+        fused = np.empty((len(tile.lr_hsi), *tile.geometry.tile_in_lr.shape), dtype=np.float32)
+        for engine, bands in self._parts:
+            fused[bands] = engine.fuse(replace(tile, lr_hsi=tile.lr_hsi[bands]))
+        return fused
 
 
 class KrigingEngine:
@@ -99,12 +128,28 @@ def anchor_engine(anchor: Anchor, regression: Regression, *, ratio: tuple[float,
             raise ValueError("interpolation is no anchor")
 
 
-def training_free_engine(method: Method, moments: SceneMoments, *, ratio: tuple[float, float]) -> TileEngine:
-    """A method of `models.classical`."""
+def training_free_engine(
+    method: Method, moments: SceneMoments, *, ratio: tuple[float, float], good: NDArray[np.bool_] | None = None
+) -> TileEngine:
+    """A method of `models.classical`.
+
+    Args:
+        method: Which.
+        moments: Of the pair.
+        ratio: Sides of an LR pixel in HR pixels, rows and columns.
+        good: (C,), False for bands that the LR-HSI's bad-band list marks. Unmixing, which explains all bands by the
+            same few spectra, is spared them: they are fused by regression.
+    """
     if method.value in set(PointwiseName):
         return PointwiseEngine(training_free_class(PointwiseName(method.value)).from_moments(moments))
+    if method in UNMIXING and good is not None and not good.all() and (good & moments.hsi_live).any():
+        regression = training_free_class(PointwiseName.GLP).from_moments(moments.of_bands(~good))
+        of_good = training_free_engine(method, moments.of_bands(good), ratio=ratio)
+        return SplitEngine(of_good, PointwiseEngine(regression), is_first=good)
+    factor = moments.unit_factor
+    moments = moments.with_msi_times(factor)
     block = training_free_class(BlockName(method.value)).from_moments(moments)
-    return BlockEngine(block, ratio=ratio, weights=least_squares_synthesis(moments).weights)
+    return BlockEngine(block, ratio=ratio, weights=least_squares_synthesis(moments).weights, msi_factor=factor)
 
 
 def _cores(whole: Window, side: int) -> list[Window]:

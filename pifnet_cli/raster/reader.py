@@ -58,12 +58,15 @@ class SceneReader:
         *,
         codings: list[BandCoding],
         remarks: Sequence[str],
+        positions: Sequence[int] | None = None,
     ) -> None:
+        """`positions` are those of the scene's bands in the file, from 0; all of them in order when None."""
         self.scene = scene
         self.files = files
         self.remarks = tuple(remarks)
         self._pixels = pixels
         self._codings = codings
+        self._positions = list(range(scene.bands.count)) if positions is None else list(positions)
 
     @property
     def driver(self) -> str:
@@ -99,7 +102,7 @@ class SceneReader:
         if not chosen:
             return np.empty((0, window.height, window.width), dtype=np.float32)
         try:
-            stored = self._pixels.read(chosen, window)
+            stored = self._pixels.read([self._positions[band] for band in chosen], window)
             invalid = self._pixels.invalid(window)
         except (RasterioError, OSError) as error:
             raise SceneReadError(
@@ -110,6 +113,17 @@ class SceneReader:
         if invalid is not None:
             physical[:, invalid] = np.nan
         return physical
+
+    def cut(self, bands: Sequence[int]) -> "SceneReader":
+        """The same open file as a scene of some of its bands, by positions from 0."""
+        return SceneReader(
+            self._pixels,
+            self.scene.cut(bands),
+            self.files,
+            codings=[self._codings[band] for band in bands],
+            remarks=self.remarks,
+            positions=[self._positions[band] for band in bands],
+        )
 
     def close(self) -> None:
         """Close the file; further reads fail."""

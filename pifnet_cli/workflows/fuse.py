@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from models.anchors.regression import Regression, RegressionSums
 from models.classical.moments import MomentSums, SceneMoments
-from pifnet_cli.errors import GridError
+from pifnet_cli.errors import BandsError, GridError
 from pifnet_cli.estimation.operator import mtf_at_nyquist
 from pifnet_cli.inference.closed_form import anchor_engine, training_free_engine
 from pifnet_cli.inference.gaps import GapEngine, valid_pixels
@@ -20,8 +20,8 @@ from pifnet_cli.raster.pipeline import RowReader, WindowReader, WriteBehind
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.raster.strips import StripFile
 from pifnet_cli.raster.writer import WriteOptions, create_scene, require_creatable
-from pifnet_cli.scene import Pixels, Scene, Window
-from pifnet_cli.settings import Anchor, FuseSettings, Method, Variant
+from pifnet_cli.scene import Bands, Pixels, Scene, Window
+from pifnet_cli.settings import Anchor, BandChoice, FuseSettings, Method, Variant
 from pifnet_cli.tiling.blending import Blender
 from pifnet_cli.tiling.layout import Tile
 from pifnet_cli.workflows.fusion_plan import FusionPlan, plan_fusion
@@ -99,6 +99,7 @@ def fuse_scene(
         # BLAS threads wait for cores that torch's threads hold, and the other way round (docs/decisions.md).
         stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
         lr, hr = stack.enter_context(open_scene(lr_hsi)), stack.enter_context(open_scene(hr_msi))
+        lr = _chosen_bands(lr, settings.bands)
         plan = plan_fusion(lr, hr, output, settings, checkpoint=checkpoint)
         writer = stack.enter_context(create_scene(plan.target, _options(plan, settings), inputs=[lr_hsi, hr_msi]))
         behind, ahead = stack.enter_context(WriteBehind(writer)), RowReader(lr)
@@ -116,7 +117,8 @@ def preview_fusion(
     lr_hsi: Path, hr_msi: Path, output: Path, settings: FuseSettings, *, checkpoint: Path | None = None
 ) -> dict[str, object]:
     """What `fuse_scene` would do, after the same checks of inputs and output; nothing is written."""
-    with open_scene(lr_hsi) as lr, open_scene(hr_msi) as hr:
+    with open_scene(lr_hsi) as whole, open_scene(hr_msi) as hr:
+        lr = _chosen_bands(whole, settings.bands)
         plan = plan_fusion(lr, hr, output, settings, checkpoint=checkpoint)
         require_creatable(plan.target, _options(plan, settings), inputs=[lr_hsi, hr_msi])
     pixels = plan.target.grid.height * plan.target.grid.width * plan.target.bands.count
@@ -142,6 +144,18 @@ def fused_tile(tile: Tile, plan: FusionPlan, engine: TileEngine, *, lr: WindowRe
     return np.ascontiguousarray(engine.fuse(pair)[:, rows, columns])
 
 
+def _chosen_bands(lr: SceneReader, choice: BandChoice) -> SceneReader:
+    good = lr.scene.bands.good
+    if choice is BandChoice.ALL or good is None:
+        return lr
+    if not any(good):
+        raise BandsError(
+            f"{lr.scene.path}: its bad-band list marks all {len(good)} bands; --bands good leaves nothing to fuse; correct "
+            "the list, or leave --bands out"
+        )
+    return lr.cut([position for position, is_good in enumerate(good) if is_good])
+
+
 def _options(plan: FusionPlan, settings: FuseSettings) -> WriteOptions:
     """Blocks of the file that are the cores of the tiles: each is then compressed and written once."""
     stride = plan.tiles.stride
@@ -163,15 +177,18 @@ def _engine(
             f"{lr.scene.path}: {error} ({hr.scene.path}); both hold nodata where the other has pixels; check nodata "
             f"values with: pifnet info FILE"
         ) from error
-    method, engine = plan.choice.method, _method_engine(plan, statistics, settings)
+    method, engine = plan.choice.method, _method_engine(plan, statistics, settings, lr.scene.bands)
     return engine if method is Method.BICUBIC else GapEngine(engine, statistics, method=method)
 
 
-def _method_engine(plan: FusionPlan, statistics: Regression | SceneMoments, settings: FuseSettings) -> TileEngine:
+def _method_engine(
+    plan: FusionPlan, statistics: Regression | SceneMoments, settings: FuseSettings, bands: Bands
+) -> TileEngine:
     alignment, choice = plan.alignment, plan.choice
     ratio = alignment.ratio_rows, alignment.ratio_columns
     if isinstance(statistics, SceneMoments):
-        return training_free_engine(choice.method, statistics, ratio=ratio)
+        good = None if bands.good is None else np.array(bands.good)
+        return training_free_engine(choice.method, statistics, ratio=ratio, good=good)
     if choice.checkpoint is None:
         return anchor_engine(Anchor(choice.method), statistics, ratio=ratio)
     from pifnet_cli.inference.engine import load_engine  # noqa: PLC0415 - torch only where a network is used
