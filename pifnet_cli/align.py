@@ -99,8 +99,8 @@ def align(lr: Scene, hr: Scene, *, extent: Extent = Extent.COMMON, phase: Phase 
     ratio_rows, ratio_columns = _local_ratio(alignment, common)
     if min(ratio_rows, ratio_columns) < 1 - 1e-6:
         raise GridError(
-            f"{hr.path}: its pixels are {ratio_rows:.3g} x {ratio_columns:.3g} of an LR-HSI pixel's side; the HR-MSI "
-            f"must be the finer one; were the two inputs swapped?"
+            f"{hr.path}: its pixels are as large as {1 / ratio_rows:.3g} x {1 / ratio_columns:.3g} LR-HSI pixels; the "
+            f"HR-MSI must be the finer one; were the two inputs swapped?"
         )
     shared = _common_window(alignment, lr, hr, reach=FOOTPRINT)
     _require_overlap(shared, lr, hr, ratio_rows=ratio_rows, ratio_columns=ratio_columns)
@@ -154,7 +154,7 @@ def _map_transforms(lr: Scene, hr: Scene) -> tuple[MapTransform | None, MapTrans
     lr_crs, hr_crs = CRS.from_wkt(lr.grid.crs_wkt), CRS.from_wkt(hr.grid.crs_wkt)
     if lr_crs == hr_crs:
         return None, None
-    return _projector(hr_crs, lr_crs, lr), _projector(lr_crs, hr_crs, hr)
+    return _projector(hr_crs, lr_crs, hr), _projector(lr_crs, hr_crs, lr)
 
 
 def _projector(source: CRS, target: CRS, scene: Scene) -> MapTransform:
@@ -163,7 +163,7 @@ def _projector(source: CRS, target: CRS, scene: Scene) -> MapTransform:
             mapped_x, mapped_y = transform_points(source, target, x.ravel(), y.ravel())[:2]
         except (RasterioError, CPLE_BaseError) as error:  # PROJ's own come as the latter, which is no RasterioError
             raise GridError(
-                f"{scene.path}: PROJ knows no way between its CRS and that of the other scene ({_crs_name(source)}, "
+                f"{scene.path}: PROJ cannot bring it to the CRS of the other scene ({_crs_name(source)} to "
                 f"{_crs_name(target)}); two scenes of the same ground were expected; check both with: gdalinfo FILE"
             ) from error
         return np.asarray(mapped_x).reshape(x.shape), np.asarray(mapped_y).reshape(x.shape)

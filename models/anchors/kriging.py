@@ -31,6 +31,7 @@ LARGEST_CORE = 96  # HR pixels: bounds memory and time at large ratios
 HALO = 4  # LR pixels around the core
 MINIMUM_VALID = 0.95  # of the PSF's weight, else a sample is left out, as where the HR-MSI is degraded
 RATIO_OF_RANGES = 4.0  # the covariance's ranges hold up to this ratio and grow with the ratio beyond
+ABSURD = 100.0  # times a band's residual over the scene: such a sample is left out, its value being none of the ground
 NOISE_FLOOR = 0.2  # of the median: no band counts as less noisy
 SIGNAL_FLOOR = 0.02  # of a component's variance: no component is all noise
 DAMPING_FLOOR = 0.1 * np.exp(-5) + 1e-5  # noise over signal that even noise-free samples are given
@@ -164,7 +165,11 @@ class GuidedKriging:
         finite = np.isfinite(hsi)
         is_usable &= finite[finite.any(axis=1)].all(axis=0)
         explained = self.regression.weights @ msi_low + self.regression.intercept[:, None]
-        return _Samples(np.where(finite & is_usable, hsi - explained, 0.0), is_usable, share)
+        residual = np.where(finite & is_usable, hsi - explained, 0.0)
+        usual = np.sqrt(np.diag(self.regression.residual_covariance))[:, None]
+        is_absurd = (np.abs(residual) > ABSURD * usual).any(axis=0, where=usual > 0)
+        is_usable &= ~is_absurd
+        return _Samples(np.where(is_usable, residual, 0.0), is_usable, share)
 
     def _predicted(self, samples: _Samples, hr_msi: Array32, operator: SamplingOperator, core: Core) -> _Prediction:
         """Kriging of all components, in the basis in which the samples' covariance is diagonal."""
@@ -227,7 +232,7 @@ def _band_scale(regression: Regression, std: Array64) -> tuple[Array64, float]:
     usual = float(np.median(std[live])) if live.any() else 0.0
     if usual > 0:
         return np.maximum(std, NOISE_FLOOR * usual), 1.0
-    return np.full(len(std), max(regression.residual_rms, np.finfo(np.float32).tiny)), 0.0
+    return np.full(len(std), max(regression.residual_rms, float(np.finfo(np.float32).tiny))), 0.0
 
 
 def _fitted(left: Array64, operator: SamplingOperator, core: Core) -> Array32:

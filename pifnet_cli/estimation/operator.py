@@ -27,6 +27,7 @@ SHIFT_LIMIT = 2.0  # LR pixels that are searched on either side
 COARSE_STEP = 1.0  # LR pixels between the shifts that are tried first
 MTF_LIMITS = 0.02, 0.98  # at the LR Nyquist frequency
 START_MTF = 0.1  # wide: the likelihood then has one broad hill
+LIVE = 0.5  # of the fullest band's pixels; a band with fewer would take its pixels away from all
 MINIMUM_PIXELS = 50  # LR pixels, below which nothing is estimated
 LARGEST_ERROR = 0.1  # of the MTF, or LR pixels: standard error from which on an estimate is none
 FINEST_NOISE = 1e-4  # of a band's root mean square (80 dB): what is told below it is arithmetic, not the ground
@@ -251,8 +252,9 @@ def _margin(ratio: tuple[float, float]) -> tuple[float, float]:
 def _component_scores(images: Sequence[Pixels]) -> tuple[list[Floats], Floats]:
     """(K, h, w) each: noise-whitened principal components of the LR-HSI over all windows; (K,): their least noise."""
     flat = np.concatenate([image.reshape(len(image), -1) for image in images], axis=1).astype(np.float64)
-    live = np.isfinite(flat).any(axis=1)
-    usable = np.isfinite(flat[live]).all(axis=0)
+    counts = np.isfinite(flat).sum(axis=1)
+    live = counts > LIVE * counts.max()
+    usable = np.isfinite(flat[live]).all(axis=0) & live.any()
     if usable.sum() < MINIMUM_PIXELS:
         raise ValueError(f"only {int(usable.sum())} LR pixels are valid in every band")
     known = flat[live][:, usable]

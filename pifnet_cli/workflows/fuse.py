@@ -1,11 +1,13 @@
 """read -> align -> tile -> fuse -> blend -> write."""
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from models.anchors.regression import Regression, RegressionSums
@@ -15,6 +17,7 @@ from pifnet_cli.estimation.operator import mtf_at_nyquist
 from pifnet_cli.inference.closed_form import anchor_engine, training_free_engine
 from pifnet_cli.inference.gaps import GapEngine, valid_pixels
 from pifnet_cli.inference.statistics import Sums, scene_statistics
+from pifnet_cli.inference.witness import Witness, notices
 from pifnet_cli.pair import PairGeometry, PairTile, TileEngine, plan_windows
 from pifnet_cli.raster.pipeline import RowReader, WindowReader, WriteBehind
 from pifnet_cli.raster.reader import SceneReader, open_scene
@@ -26,6 +29,7 @@ from pifnet_cli.tiling.blending import Blender
 from pifnet_cli.tiling.layout import Tile
 from pifnet_cli.workflows.fusion_plan import FusionPlan, plan_fusion
 
+log = logging.getLogger(__name__)
 LARGEST_BLOCK = 1024  # pixels; larger GeoTIFF tiles are slow to browse
 
 Progress = Callable[[str, int, int], None]
@@ -101,10 +105,13 @@ def fuse_scene(
         lr, hr = stack.enter_context(open_scene(lr_hsi)), stack.enter_context(open_scene(hr_msi))
         lr = _chosen_bands(lr, settings.bands)
         plan = plan_fusion(lr, hr, output, settings, checkpoint=checkpoint)
+        require_creatable(plan.target, _options(plan, settings), inputs=[lr_hsi, hr_msi])
+        seen = Witness(lr, lr.scene), Witness(hr, hr.scene)
+        engine = _engine(plan, lr, hr, settings, seen=seen, progress=progress)
+        plan = replace(plan, target=_with_dead_bands(plan.target, seen[0].live))
         writer = stack.enter_context(create_scene(plan.target, _options(plan, settings), inputs=[lr_hsi, hr_msi]))
         behind, ahead = stack.enter_context(WriteBehind(writer)), RowReader(lr)
         strips = stack.enter_context(StripFile(output.parent))
-        engine = _engine(plan, lr, hr, settings, progress=progress)
         blender = Blender(plan.tiles, strips)
         for done, tile in enumerate(plan.tiles, start=1):
             core, pixels = blender.add(tile, fused_tile(tile, plan, engine, lr=ahead, hr=hr))
@@ -150,8 +157,8 @@ def _chosen_bands(lr: SceneReader, choice: BandChoice) -> SceneReader:
         return lr
     if not any(good):
         raise BandsError(
-            f"{lr.scene.path}: its bad-band list marks all {len(good)} bands; --bands good leaves nothing to fuse; correct "
-            "the list, or leave --bands out"
+            f"{lr.scene.path}: its bad-band list marks all {len(good)} bands; --bands good leaves nothing to fuse; "
+            "correct the list, or leave --bands out"
         )
     return lr.cut([position for position, is_good in enumerate(good) if is_good])
 
@@ -166,17 +173,37 @@ def _options(plan: FusionPlan, settings: FuseSettings) -> WriteOptions:
     )
 
 
+def _with_dead_bands(target: Scene, live: NDArray[np.bool_]) -> Scene:
+    """The output with bands that hold no data marked bad."""
+    if live.all():
+        return target
+    good = np.ones(len(live), dtype=bool) if target.bands.good is None else np.array(target.bands.good)
+    return replace(target, bands=replace(target.bands, good=tuple((good & live).tolist())))
+
+
 def _engine(
-    plan: FusionPlan, lr: SceneReader, hr: SceneReader, settings: FuseSettings, *, progress: Progress
+    plan: FusionPlan,
+    lr: SceneReader,
+    hr: SceneReader,
+    settings: FuseSettings,
+    *,
+    seen: tuple[Witness, Witness],
+    progress: Progress,
 ) -> TileEngine:
-    """The method, with what is global to the pair; interpolation alone needs nothing of gaps."""
+    """The method, with what is global to the pair; interpolation alone needs nothing of gaps.
+
+    The witnesses read on behalf of both scenes.
+    """
     try:
-        statistics = _statistics(plan, lr, hr, progress)
+        statistics = _statistics(plan, *seen, progress)
     except ValueError as error:
         raise GridError(
             f"{lr.scene.path}: {error} ({hr.scene.path}); both hold nodata where the other has pixels; check nodata "
             f"values with: pifnet info FILE"
         ) from error
+    for reader, witness in zip((lr, hr), seen, strict=True):
+        for notice in notices(reader.scene, witness):
+            log.warning(notice)
     method, engine = plan.choice.method, _method_engine(plan, statistics, settings, lr.scene.bands)
     return engine if method is Method.BICUBIC else GapEngine(engine, statistics, method=method)
 
@@ -204,10 +231,10 @@ def _method_engine(
     )
 
 
-def _statistics(plan: FusionPlan, lr: SceneReader, hr: SceneReader, progress: Progress) -> Regression | SceneMoments:
+def _statistics(plan: FusionPlan, lr: Witness, hr: Witness, progress: Progress) -> Regression | SceneMoments:
     """What the method asks of the whole scene, in one pass over the LR-HSI."""
     return scene_statistics(
-        _sums(plan.choice.method, hsi_bands=lr.scene.bands.count, msi_bands=hr.scene.bands.count),
+        _sums(plan.choice.method, hsi_bands=len(lr.live), msi_bands=len(hr.live)),
         lr.read,
         hr.read,
         alignment=plan.alignment,

@@ -5,7 +5,7 @@ from affine import Affine
 
 from pifnet_cli.checkpoint import Checkpoint, Header, bands_record, save_checkpoint
 from pifnet_cli.degrade.psf import PAPER_SIGMA
-from pifnet_cli.errors import GridError, PifnetError, SceneWriteError
+from pifnet_cli.errors import PifnetError, SceneWriteError
 from pifnet_cli.scene import Bands
 from pifnet_cli.settings import Align, Extent, FuseSettings, Method, Overwrite, Protocol, SimulateSettings
 from pifnet_cli.workflows.fuse import fuse_scene, preview_fusion
@@ -211,16 +211,6 @@ def test_an_existing_output_needs_overwrite(tmp_path):
     with pytest.raises(SceneWriteError, match="--overwrite"):
         fuse_scene(lr, hr, tmp_path / "fused.tif", REGRESSION)
     assert (tmp_path / "fused.tif").read_bytes() == b"precious"
-
-
-def test_a_pair_without_common_valid_pixels_is_refused(tmp_path):
-    lr, hr = _pair(tmp_path)
-    with rasterio.open(hr, "r+") as dataset:
-        dataset.nodata = 0
-        dataset.write(np.zeros((3, 96, 120), dtype=np.float32))
-    with pytest.raises(GridError, match="no LR pixel is valid in both"):
-        fuse_scene(lr, hr, tmp_path / "fused.tif", REGRESSION)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["hr.tif", "lr.tif"]
 
 
 def test_a_single_band_on_either_side_is_fused(tmp_path):
