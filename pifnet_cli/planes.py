@@ -41,14 +41,16 @@ class ImagePlanes:
         return fused
 
 
-def image_planes(tile: PairTile, *, block_ratio: int | None, anchor: Pixels | None, scale: np.float32) -> ImagePlanes:
-    """Divide both scenes by one number and lay them out for a network.
+def image_planes(
+    tile: PairTile, *, block_ratio: int | None, anchor: Pixels | None, scales: tuple[np.float32, np.float32]
+) -> ImagePlanes:
+    """Divide each scene by one number and lay them out for a network.
 
     Args:
         tile: As read.
         block_ratio: HR pixels along the side of an LR pixel, where the network takes the LR-HSI itself; else None.
         anchor: (C, height, width) of the tile; takes the place of the interpolated LR-HSI.
-        scale: Pixel units to the network's.
+        scales: What the LR-HSI and the HR-MSI are divided by.
     """
     if block_ratio is None:
         inputs = tile.inputs()
@@ -62,9 +64,9 @@ def image_planes(tile: PairTile, *, block_ratio: int | None, anchor: Pixels | No
         hsi[:, rows, columns] = anchor
     is_valid = (np.isfinite(hsi) & np.isfinite(msi).all(axis=0))[:, rows, columns]
     return ImagePlanes(
-        hsi=_scaled(hsi, scale),
-        msi=_scaled(msi, scale),
-        lr_hsi=None if lr_hsi is None else _scaled(lr_hsi, scale),
+        hsi=_scaled(hsi, scales[0]),
+        msi=_scaled(msi, scales[1]),
+        lr_hsi=None if lr_hsi is None else _scaled(lr_hsi, scales[0]),
         tile=inside,
         is_valid=is_valid,
     )

@@ -5,7 +5,7 @@ from pifnet_cli.planes import image_planes
 from pifnet_cli.scene import Window
 from tiles import pair_tile
 
-SCALE = np.float32(4)
+SCALE, MSI_SCALE = np.float32(4), np.float32(0.5)
 WINDOW = Window(6, 9, 11, 18)  # in none of its sides at a block
 
 
@@ -21,7 +21,7 @@ def block_ratio(request):
 
 
 def _planes(tile, block_ratio, anchor=None):
-    return image_planes(tile, block_ratio=block_ratio, anchor=anchor, scale=SCALE)
+    return image_planes(tile, block_ratio=block_ratio, anchor=anchor, scales=(SCALE, MSI_SCALE))
 
 
 def test_networks_without_blocks_see_the_inputs_of_the_tile(tile):
@@ -30,7 +30,7 @@ def test_networks_without_blocks_see_the_inputs_of_the_tile(tile):
     assert planes.tile == Window(0, 0, 11, 18)
     assert len(planes.inputs) == 2
     np.testing.assert_array_equal(planes.hsi, inputs.upsampled / SCALE)
-    np.testing.assert_array_equal(planes.msi, inputs.hr_msi / SCALE)
+    np.testing.assert_array_equal(planes.msi, inputs.hr_msi / MSI_SCALE)
 
 
 def test_with_blocks_the_tile_is_the_same_part_of_larger_planes(tile):
@@ -38,7 +38,7 @@ def test_with_blocks_the_tile_is_the_same_part_of_larger_planes(tile):
     assert planes.hsi.shape[1:] == planes.msi.shape[1:] == (4 * planes.lr_hsi.shape[1], 4 * planes.lr_hsi.shape[2])
     assert planes.inputs[2] is planes.lr_hsi
     np.testing.assert_allclose(planes.hsi[:, *planes.tile.slices], inputs.upsampled / SCALE, rtol=1e-5)
-    np.testing.assert_array_equal(planes.msi[:, *planes.tile.slices], inputs.hr_msi / SCALE)
+    np.testing.assert_array_equal(planes.msi[:, *planes.tile.slices], inputs.hr_msi / MSI_SCALE)
 
 
 def test_raw_lr_pixels_are_divided_by_the_same_number(tile):

@@ -31,7 +31,7 @@ LARGEST_CORE = 96  # HR pixels: bounds memory and time at large ratios
 HALO = 4  # LR pixels around the core
 MINIMUM_VALID = 0.95  # of the PSF's weight, else a sample is left out, as where the HR-MSI is degraded
 RATIO_OF_RANGES = 4.0  # the covariance's ranges hold up to this ratio and grow with the ratio beyond
-ABSURD = 100.0  # times a band's residual over the scene: such a sample is left out, its value being none of the ground
+ABSURD = 300.0  # times a band's residual over the scene: such a sample is left out, its value being none of the ground
 NOISE_FLOOR = 0.2  # of the median: no band counts as less noisy
 SIGNAL_FLOOR = 0.02  # of a component's variance: no component is all noise
 DAMPING_FLOOR = 0.1 * np.exp(-5) + 1e-5  # noise over signal that even noise-free samples are given
@@ -128,8 +128,9 @@ class GuidedKriging:
     def fuse_block(self, lr_hsi: Array32, hr_msi: Array32, operator: SamplingOperator, *, core: Core) -> Array32:
         """Fuse a tile.
 
-        LR pixels where a band or too much of the HR-MSI under the PSF is missing are left out; fine pixels without
-        HR-MSI weigh nothing. Where no LR pixel can be used the result is the regression on the HR-MSI alone.
+        LR pixels where a band or too much of the HR-MSI under the PSF is missing are left out, as are those whose
+        residual is absurd; fine pixels without HR-MSI weigh nothing. Where no LR pixel can be used the result is the
+        regression on the HR-MSI alone.
 
         Args:
             lr_hsi: (C, h, w), the core's LR pixels and a halo; NaN where invalid.

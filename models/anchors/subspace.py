@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.anchors.regression import Regression
+from models.units import unit_factor
 
 Floats = NDArray[np.float32]
 
@@ -233,6 +234,17 @@ def image_scale(regression: Regression) -> np.float32:
     """The one number that a pair's pixels are divided by where a network sees images: the RMS of its LR-MSI."""
     mean_square = np.mean(np.square(regression.msi_mean) + np.diag(regression.msi_covariance))
     return np.float32(max(float(np.sqrt(mean_square)), RMS_FLOOR))
+
+
+def image_scales(regression: Regression) -> tuple[np.float32, np.float32]:
+    """What pixels of the LR-HSI and of the HR-MSI are divided by where a network sees images.
+
+    One number, `image_scale`, unless their units differ by powers of ten: a spectrum is not bent in either case.
+    """
+    scale, squares = image_scale(regression), band_mean_square(regression)
+    live = squares > 0
+    hsi_rms = float(np.sqrt(squares[live].mean())) if live.any() else 0.0
+    return np.float32(scale * unit_factor(hsi_rms=hsi_rms, msi_rms=float(scale))), scale
 
 
 def band_mean_square(regression: Regression) -> NDArray[np.float64]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.units import unit_factor
+
 Floats = NDArray[np.floating]
 Array64 = NDArray[np.float64]
 
@@ -77,24 +79,12 @@ class SceneMoments:
 
     @property
     def unit_factor(self) -> float:
-        """What brings an HR-MSI in another unit near the LR-HSI's values; see `unit_factor`."""
+        """What brings an HR-MSI in another unit near the LR-HSI's values; see `models.units`."""
         live = self.hsi_live
         return unit_factor(
             hsi_rms=_rms(self.hsi_mean[live], self.hsi_covariance.diagonal()[live]),
             msi_rms=_rms(self.msi_mean, self.msi_covariance.diagonal()),
         )
-
-
-def unit_factor(*, hsi_rms: float, msi_rms: float) -> float:
-    """A power of ten that an HR-MSI's values are to be multiplied by, where it is in another unit than the LR-HSI.
-
-    Reflectance times 10 000 or per cent in one file and plain in the other; one where the values are of one order,
-    within a factor of ten, as those of two sensors that see different parts of the spectrum may be.
-    """
-    if not (hsi_rms > 0 and msi_rms > 0):
-        return 1.0
-    decades = np.log10(hsi_rms / msi_rms)
-    return float(10.0 ** np.rint(decades)) if abs(decades) > 1 else 1.0
 
 
 def _rms(mean: Array64, variance: Array64) -> float:

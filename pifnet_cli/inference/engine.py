@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from models.anchors.regression import Regression
-from models.anchors.subspace import ResidualBasis, apply_correction, features, image_scale
+from models.anchors.subspace import ResidualBasis, apply_correction, features, image_scales
 from models.interface import FusionNetwork
 from pifnet_cli.checkpoint import Checkpoint, load_checkpoint
 from pifnet_cli.device import chosen_device
@@ -81,12 +81,14 @@ class AnchoredEngine:
 
 
 class ImageEngine:
-    """A network that predicts the image itself; `scale`, the pair's own, brings its pixels to the range of training."""
+    """A network that predicts the image itself; `scales`, the pair's own, bring its pixels to the range of training."""
 
-    def __init__(self, run: NetworkOnDevice, scale: float, *, anchor: TileEngine | None) -> None:
-        """The anchor takes the place of interpolation, where there is one."""
+    def __init__(
+        self, run: NetworkOnDevice, scales: tuple[np.float32, np.float32], *, anchor: TileEngine | None
+    ) -> None:
+        """Scales of the LR-HSI and of the HR-MSI. The anchor takes the place of interpolation, where there is one."""
         self._run = run
-        self._scale = np.float32(scale)
+        self._scales = scales
         self._anchor = anchor
         self.margin = SUPPORT + (1 if anchor is None else anchor.margin)
 
@@ -96,9 +98,9 @@ class ImageEngine:
             tile,
             block_ratio=self._run.block_ratio,
             anchor=None if self._anchor is None else self._anchor.fuse(tile),
-            scale=self._scale,
+            scales=self._scales,
         )
-        return planes.answer(self._run(*planes.inputs), self._scale)
+        return planes.answer(self._run(*planes.inputs), self._scales[0])
 
 
 def load_engine(
@@ -128,7 +130,7 @@ def load_engine(
         case Variant.ANCHORED:
             return AnchoredEngine(run, regression, _basis(path, checkpoint), anchor=anchor)
         case Variant.PAPER:
-            return ImageEngine(run, float(image_scale(regression)), anchor=anchor)
+            return ImageEngine(run, image_scales(regression), anchor=anchor)
 
 
 def _basis(path: Path, checkpoint: Checkpoint) -> ResidualBasis:

@@ -10,7 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.anchors.subspace import ResidualBasis, apply_correction, features, image_scale, target_coefficients
+from models.anchors.subspace import ResidualBasis, apply_correction, features, image_scales, target_coefficients
 from pifnet_cli.pair import PairInputs
 from pifnet_cli.planes import ImagePlanes, image_planes
 from pifnet_cli.scene import Pixels
@@ -159,9 +159,9 @@ class ImageObjective:
         self._weights, self._noise, self._block_ratio = weights, np.float32(input_noise), block_ratio
 
     def example(self, sample: Sample) -> Example:
-        """Inputs and the truth, divided by one number."""
+        """Inputs and the truth, in the pair's scales."""
         planes = self._planes(sample)
-        return Example(planes.hsi, planes.msi, sample.reference / image_scale(sample.regression), planes.lr_hsi)
+        return Example(planes.hsi, planes.msi, sample.reference / image_scales(sample.regression)[0], planes.lr_hsi)
 
     def augmented(self, example: Example, rng: Generator) -> Example:
         """A little noise on the inputs."""
@@ -178,11 +178,11 @@ class ImageObjective:
     def fused(self, network: Network, sample: Sample) -> Pixels:
         """The network's image in the pair's units; NaN where the inputs are."""
         planes = self._planes(sample)
-        return planes.answer(network(*planes.inputs), image_scale(sample.regression))
+        return planes.answer(network(*planes.inputs), image_scales(sample.regression)[0])
 
     def _planes(self, sample: Sample) -> ImagePlanes:
-        scale = image_scale(sample.regression)
-        return image_planes(sample.tile, block_ratio=self._block_ratio, anchor=sample.anchor, scale=scale)
+        scales = image_scales(sample.regression)
+        return image_planes(sample.tile, block_ratio=self._block_ratio, anchor=sample.anchor, scales=scales)
 
 
 def _anchor(inputs: PairInputs, sample: Sample) -> Pixels:

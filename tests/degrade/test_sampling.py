@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pifnet_cli.degrade.psf import gaussian_from_mtf
-from pifnet_cli.degrade.sampling import PsfSampler, reached
+from pifnet_cli.degrade.sampling import PsfSampler, mended, reached
 from pifnet_cli.scene import Positions, Window
 
 PSF = gaussian_from_mtf(0.3, ratio_rows=3, ratio_columns=3)
@@ -51,3 +51,20 @@ def test_nothing_beyond_what_is_reached_matters(as_given):
 def test_what_is_reached_may_lie_beyond_the_image():
     window = reached(Positions(np.array([1.0]), np.array([-3.5, 2.0])), PSF)
     assert (window.row, window.column) == (1 - PSF.radius, -4 - PSF.radius)
+
+
+def test_holes_are_mended_by_their_neighbours_one_pixel_deep():
+    image = np.arange(2 * 7 * 9, dtype=np.float32).reshape(2, 7, 9)
+    holed = image.copy()
+    holed[0, 3, 4] = np.nan  # inside a plane ramp the mean of the neighbours is the value itself
+    holed[1, 2:7, 0:5] = np.nan
+    found = mended(holed)
+    np.testing.assert_allclose(found[0], image[0], rtol=1e-6)
+    assert np.isnan(found[1, 3:7, 0:4]).all()
+    assert np.isfinite(found[1, 2, :]).all()
+    assert found[1, 6, 4] == pytest.approx((image[1, 5, 5] + image[1, 6, 5]) / 2)
+
+
+def test_an_image_without_holes_is_not_copied():
+    image = np.ones((1, 3, 4), dtype=np.float32)
+    assert mended(image) is image

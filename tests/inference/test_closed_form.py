@@ -303,3 +303,25 @@ def test_parallel_rows_are_the_engine_s_own_business():
     echo = Echo()
     BlockEngine(echo, ratio=RATIO).fuse(tile)
     assert echo.seen == [(on_hr_array(parallel(tile, *RATIO)).lr_hsi.shape[1:], (60, 70))]
+
+
+@pytest.mark.parametrize("method", [Method.CNMF, Method.HYSURE])
+def test_unmixing_is_spared_the_bands_marked_bad(method):
+    tile, _ = _correlated_tile()
+    good = np.arange(HSI) != 2
+    rubbish = tile.lr_hsi.copy()
+    rubbish[2] = 10 * np.random.default_rng(0).normal(size=rubbish[2].shape)
+    spoiled = replace(tile, lr_hsi=rubbish)
+    engine = training_free_engine(method, _statistics(spoiled, MomentSums), ratio=RATIO, good=good)
+    alone = replace(tile, lr_hsi=tile.lr_hsi[good])
+    expected = _engine(method, alone).fuse(alone)
+    fused = engine.fuse(spoiled)
+    np.testing.assert_array_equal(fused[good], expected)
+    np.testing.assert_allclose(fused[2], _engine(Method.GLP, spoiled).fuse(spoiled)[2], atol=1e-4)
+
+
+@pytest.mark.parametrize("good", [None, np.ones(HSI, dtype=bool), np.zeros(HSI, dtype=bool)])
+def test_nothing_is_split_where_all_bands_are_alike(good):
+    tile, _ = _correlated_tile()
+    moments = _statistics(tile, MomentSums)
+    assert isinstance(training_free_engine(Method.CNMF, moments, ratio=RATIO, good=good), BlockEngine)

@@ -230,3 +230,27 @@ def test_real_rotated_aviris_is_read_on_its_grid(shared_data):
 def test_scenes_are_values(tmp_path):
     with open_scene(write_scene(tmp_path / "x.tif", random_pixels(1, H, W))) as reader:
         assert replace(reader.scene, path=reader.path) == reader.scene
+
+
+def test_a_part_of_the_bands_is_a_scene_of_its_own(tmp_path):
+    pixels = random_pixels(5, 6, 8, dtype="int16")
+    scales, names = [0.1, 0.2, 0.3, 0.4, 0.5], list("abcde")
+    path = write_scene(
+        tmp_path / "x.tif",
+        pixels,
+        scales=scales,
+        names=names,
+        wavelengths=[500, 510, 520, 530, 540],
+        good=[1, 0, 1, 1, 0],
+    )
+    with open_scene(path) as reader:
+        part = reader.cut([3, 0, 2]).cut([0, 2])
+        assert part.scene.bands.count == 2
+        assert part.scene.bands.names == ("d", "c")
+        assert part.scene.bands.wavelengths == (530, 520)
+        assert part.scene.bands.good == (True, True)
+        assert part.scene.scales == (0.4, 0.3)
+        expected = pixels[[3, 2]] * np.array([0.4, 0.3])[:, None, None]
+        np.testing.assert_allclose(part.read(), expected, rtol=1e-6)
+        np.testing.assert_allclose(part.read(bands=[1]), expected[1:], rtol=1e-6)
+        np.testing.assert_allclose(reader.read(bands=[1]), pixels[1:2] * 0.2, rtol=1e-6)

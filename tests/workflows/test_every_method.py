@@ -295,6 +295,20 @@ def test_a_scene_of_a_few_pixels_is_fused(method, tmp_path):
     assert np.isfinite(image).all()
 
 
+# An undeclared offset is no change of unit; where brightness is a product, and to networks, it shows.
+LINEAR = [method for method in TRAINING_FREE if method not in (Method.SFIM, Method.CNMF)]
+UNITS = [(method, gain, 0.0) for method in Method for gain in (1e4, 0.01)] + [(method, 1e4, 1e3) for method in LINEAR]
+
+
+@pytest.mark.parametrize(("method", "gain", "offset"), UNITS)
+def test_the_unit_of_the_hr_msi_does_not_matter(method, gain, offset, tmp_path):
+    pair = write_pair(tmp_path, hr_size=LITTLE if method.is_network else (41, 53))
+    expected = _fused(method, pair)
+    with rasterio.open(pair[1], "r+") as dataset:
+        dataset.write((gain * dataset.read() + offset).astype(np.float32))
+    assert _rmse(_fused(method, pair, name="other"), expected) < 1e-4 * np.abs(expected).max()
+
+
 @pytest.mark.parametrize("ratio", [2.0, 8.0])
 @pytest.mark.parametrize("method", Method)
 def test_other_ratios_are_fused(method, ratio, tmp_path):

@@ -324,6 +324,24 @@ def test_a_hole_in_the_lr_hsi_is_left_out():
     assert np.abs(fused - dense(pair, regression)).max() < 1e-5 * pair.reference.max()
 
 
+@pytest.mark.parametrize("where", ["lr", "hr"])
+def test_a_sample_of_no_ground_is_left_out(where):
+    pair = simulated(noise=0.005)
+    regression = pair.regression
+    kriging = GuidedKriging.from_regression(regression, ratio=4, adapts=False)
+    sound = pair.fuse(kriging)
+    if where == "lr":
+        pair.lr_hsi[2, 2, 4] = -9999
+        missing = dataclasses.replace(pair, lr_hsi=pair.lr_hsi.copy())
+        missing.lr_hsi[:, 2, 4] = np.nan
+        assert pair.fuse(kriging) == pytest.approx(missing.fuse(kriging), abs=1e-6)
+    else:
+        pair.hr_msi[:, 10, 17] = 65535
+        beyond = np.hypot(*(np.indices((H, W)) - np.array([10, 17])[:, None, None])) > 12
+        spoiled, before = (np.square(fused - pair.reference)[:, beyond].mean() for fused in (pair.fuse(kriging), sound))
+        assert spoiled < 2 * before  # a tenth of the samples are lost; with them the error is a thousandfold
+
+
 def test_a_hole_in_the_hr_msi_is_left_out():
     pair = simulated(noise=0.005)
     regression = pair.regression
@@ -389,6 +407,12 @@ def test_a_flat_scene_stays_flat():
     pair = simulated()
     pair.lr_hsi[:], pair.hr_msi[:] = 0.25, 0.5
     assert pair.fuse(GuidedKriging.from_regression(pair.regression, ratio=4)) == pytest.approx(0.25, abs=1e-6)
+
+
+def test_a_scene_of_zeros_stays_so():
+    pair = simulated()
+    pair.lr_hsi[:] = 0
+    assert not pair.fuse(GuidedKriging.from_regression(pair.regression, ratio=4)).any()
 
 
 @pytest.mark.parametrize(("bands", "msi"), [(1, 1), (1, 3), (7, 1), (2, 2), (26, 12)])

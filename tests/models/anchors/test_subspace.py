@@ -10,6 +10,7 @@ from models.anchors.subspace import (
     features,
     guided_estimate,
     image_scale,
+    image_scales,
     msi_whitening,
     noise_scale,
     residual_basis,
@@ -191,3 +192,16 @@ def test_band_mean_square_follows_from_the_moments(rng):
 def test_image_scale_is_the_rms_of_the_lr_msi():
     regression = Regression(np.zeros((C, 2)), np.zeros(C), np.eye(C), np.array([3.0, 0.0]), np.diag([7.0, 0.0]), 10)
     assert image_scale(regression) == pytest.approx(np.sqrt(8))
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"), [(1.0, 1.0), (0.3, 1.0), (3.0, 1.0), (1e4, 1e-4), (100.0, 0.01), (1e-4, 1e4)]
+)
+def test_an_msi_in_another_unit_has_a_scale_of_its_own(rng, unit, factor):
+    msi = rng.uniform(0.1, 0.6, (M, 400)).astype(np.float32)
+    hsi = (rng.random((C, M)) @ msi).astype(np.float32)
+    sums = RegressionSums(hsi_bands=C, msi_bands=M)
+    sums.add(hsi, msi * np.float32(unit))
+    of_hsi, of_msi = image_scales(sums.solve())
+    assert of_msi == image_scale(sums.solve())
+    assert of_hsi == pytest.approx(of_msi * factor, rel=1e-5)
