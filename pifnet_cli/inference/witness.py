@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 WINDOW = 48  # pixels along the side of a window that is looked at first
 WINDOWS = 3  # along either side of the scene, at most
 TAIL = 0.01  # share of values on either side that may be anything
-FAR = 20.0  # times the range of the others
+FAR = 100.0  # times the range of the others
 SUSPICIOUS = 0.01  # share of pixels that are one extreme value in all bands, from which on it is told
 
 

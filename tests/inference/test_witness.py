@@ -83,7 +83,7 @@ def test_bands_with_a_valid_pixel_are_live(ground):
     assert _witness(ground).live.tolist() == [False, True, True]
 
 
-@pytest.mark.parametrize("value", [-9999.0, 65535.0, 20.0])
+@pytest.mark.parametrize("value", [-9999.0, 65535.0, 60.0])
 def test_absurd_values_are_counted_and_not_passed_on(ground, value):
     before = ground.copy()
     ground[2, 7, 9] = value
@@ -114,8 +114,8 @@ def test_nothing_is_absurd_in_a_band_that_does_not_vary(ground):
 def test_the_range_of_a_large_scene_comes_from_windows_all_over_it():
     pixels = np.zeros((1, 300, 500), dtype=np.float32) + np.linspace(0, 1, 300, dtype=np.float32)[:, None]
     low, high = plausible_range(Pixels(pixels), _scene(pixels).grid)
-    assert -20 < low[0] < -15
-    assert 16 < high[0] < 21
+    assert -100 < low[0] < -95
+    assert 96 < high[0] < 101
 
 
 @pytest.mark.parametrize(("name", "words"), [("hr.tif", "gdal_edit.py -a_nodata 0 hr.tif"),
