@@ -89,6 +89,15 @@ def sampled_covariances(
     return between + between.T, with_core.reshape(-1, h * w)
 
 
+def own_variances(guide: Guide, *, core: tuple[slice, slice], range_scale: float) -> Array32:
+    """C(p, p) of the core's P pixels, (P,); arguments as for `sampled_covariances`."""
+    distance = np.sqrt(DISTANCE_FLOOR) / range_scale
+    alone = sum(a * np.exp(-distance / reach) for a, reach in zip(AMPLITUDES, RANGES, strict=True))
+    linear = sum(b * np.exp(-distance / reach) for b, reach in LINEAR_TERMS) / guide.linear
+    sharp = guide.features[: guide.linear, core[0], core[1]].reshape(guide.linear, -1)
+    return np.asarray(alone + linear * np.square(sharp).sum(axis=0), dtype=np.float32)
+
+
 class _Lines:
     """Covariances of the fine pixels of one row with those that the LR samples see.
 

@@ -16,7 +16,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.anchors.covariance import guide_of, sampled_covariances
+from models.anchors.covariance import Guide, guide_of, own_variances, sampled_covariances
+from models.anchors.kriging_error import ErrorModel, SolvedSamples
 from models.anchors.noise import faithfulness, noise_std
 from models.anchors.regression import Regression
 from models.anchors.subspace import msi_whitening
@@ -55,10 +56,15 @@ class _Samples(NamedTuple):
 
 
 class _Prediction(NamedTuple):
-    """Component scores on the core, (K, core H, core W), and as the tile's samples would show them, (K, h w)."""
+    """Component scores on the core, (K, core H, core W), and as the tile's samples would show them, (K, h w).
+
+    `solved` are the equations that they come from; None where no sample is usable.
+    """
 
     scores: Array32
     at_samples: Array64
+    guide: Guide
+    solved: SolvedSamples | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +80,7 @@ class GuidedKriging:
         faithfulness: Share of what the components leave of the LR-HSI that is added back, 0 to 1.
         range_scale: What the covariance's ranges are multiplied with.
         core: Side of the tiles' cores that suits the ratio, in HR pixels.
+        error: How far results may be off.
         halo: LR pixels that a core wants on every side.
         adapts: Whether each tile corrects `noise_to_signal` by its own samples' marginal likelihood.
     """
@@ -86,12 +93,19 @@ class GuidedKriging:
     faithfulness: float
     range_scale: float
     core: int
+    error: ErrorModel
     halo: int = HALO
     adapts: bool = True
 
     @classmethod
     def from_regression(
-        cls, regression: Regression, *, ratio: float, noise: NDArray[np.floating] | None = None, adapts: bool = True
+        cls,
+        regression: Regression,
+        *,
+        ratio: float,
+        noise: NDArray[np.floating] | None = None,
+        msi_noise: NDArray[np.floating] | None = None,
+        adapts: bool = True,
     ) -> Self:
         """Everything follows from the regression's moments.
 
@@ -100,6 +114,8 @@ class GuidedKriging:
             ratio: GSD of LR-HSI / GSD of HR-MSI.
             noise: (C,) standard deviations in pixel units where they are known, zeros for none; else they are
                 estimated.
+            msi_noise: (M,) variances of what is unpredictable in the HR-MSI, from `unpredictable_variance`; None for
+                none. Only `fuse_with_sigma` asks for it.
             adapts: Whether tiles correct the components' noise.
         """
         std = noise_std(regression) if noise is None else np.asarray(noise, dtype=np.float64)
@@ -108,16 +124,26 @@ class GuidedKriging:
         variance, directions = values[::-1][:COMPONENTS], vectors[:, ::-1][:, :COMPONENTS]
         signal = np.maximum(variance - noise_variance, SIGNAL_FLOOR * variance)
         relative = np.divide(noise_variance, signal, out=np.zeros_like(signal), where=signal > 0)
+        synthesis, share_kept = directions * scale[:, None], faithfulness(regression, std) if noise is None else 0.0
+        error = ErrorModel.from_regression(
+            regression,
+            synthesis=synthesis,
+            variance=np.maximum(variance, 0),
+            noise_variance=np.square(std),
+            share_kept=share_kept,
+            msi_noise=msi_noise,
+        )
         return cls(
             regression=regression,
             analysis=directions.T / scale,
-            synthesis=directions * scale[:, None],
+            synthesis=synthesis,
             noise_to_signal=relative + DAMPING_FLOOR,
             # Of fewer pixels than bands, the largest sample variances are far above the true ones.
             is_upper_bound=bool(regression.pixels >= np.count_nonzero(np.diag(regression.residual_covariance))),
-            faithfulness=faithfulness(regression, std) if noise is None else 0.0,
+            faithfulness=share_kept,
             range_scale=max(ratio / RATIO_OF_RANGES, 1.0),
             core=_core(ratio),
+            error=error,
             adapts=adapts,
         )
 
@@ -142,7 +168,39 @@ class GuidedKriging:
             (C, core H, core W); NaN where the HR-MSI is, and in bands that `lr_hsi` has nowhere.
         """
         samples = self._samples(lr_hsi, hr_msi, operator)
+        return self._fused(samples, self._predicted(samples, hr_msi, operator, core), lr_hsi, hr_msi, operator, core)
+
+    def fuse_with_sigma(
+        self, lr_hsi: Array32, hr_msi: Array32, operator: SamplingOperator, *, core: Core
+    ) -> tuple[Array32, Array32]:
+        """What `fuse_block` returns, and its standard deviation, (C, core H, core W) in pixel units, NaN alike.
+
+        See models/anchors/kriging_error.py for what it holds.
+        """
+        samples = self._samples(lr_hsi, hr_msi, operator)
         predicted = self._predicted(samples, hr_msi, operator, core)
+        fused = self._fused(samples, predicted, lr_hsi, hr_msi, operator, core)
+        guide = predicted.guide
+        whitened = guide.features[: guide.linear, core[0], core[1]].reshape(guide.linear, -1)
+        variance = self.error.at_pixels(
+            predicted.solved,
+            operator,
+            own=own_variances(guide, core=core, range_scale=self.range_scale),
+            distances=np.square(whitened).sum(axis=0),
+        )
+        sigma = np.sqrt(variance, out=variance).reshape(fused.shape)
+        sigma[np.isnan(fused)] = np.nan
+        return fused, sigma
+
+    def _fused(
+        self,
+        samples: _Samples,
+        predicted: _Prediction,
+        lr_hsi: Array32,
+        hr_msi: Array32,
+        operator: SamplingOperator,
+        core: Core,
+    ) -> Array32:
         msi = hr_msi[:, core[0], core[1]]
         known = np.concatenate([msi, predicted.scores]).reshape(-1, msi[0].size)
         fused = np.concatenate([self.regression.weights, self.synthesis], axis=1).astype(np.float32) @ known
@@ -176,11 +234,10 @@ class GuidedKriging:
         """Kriging of all components, in the basis in which the samples' covariance is diagonal."""
         shape = hr_msi[0, core[0], core[1]].shape
         at_samples, used = np.zeros((len(self.analysis), len(samples.share))), samples.is_usable
+        guide = guide_of(self._whitened(hr_msi))
         if not used.any():
-            return _Prediction(np.zeros((len(self.analysis), *shape), dtype=np.float32), at_samples)
-        between, with_core = sampled_covariances(
-            guide_of(self._whitened(hr_msi)), operator, core=core, range_scale=self.range_scale
-        )
+            return _Prediction(np.zeros((len(self.analysis), *shape), dtype=np.float32), at_samples, guide)
+        between, with_core = sampled_covariances(guide, operator, core=core, range_scale=self.range_scale)
         share = samples.share[used, None]
         values, vectors = np.linalg.eigh(between[np.ix_(used, used)] / (share * share.T))
         values = np.maximum(values, 0.0)
@@ -189,9 +246,13 @@ class GuidedKriging:
         damping = self._damping(values, along)
         weights = vectors @ (along / (values[:, None] + damping))  # (D C Dt + rho_k I)^-1 (V+ E)_k
         at_samples[:, used] = (scores - damping * weights).T  # D C Dt times the weights
-        spread = np.zeros(at_samples.shape, dtype=np.float32)
-        spread[:, used] = (weights / share).T
-        return _Prediction((spread @ with_core.T).reshape(-1, *shape), at_samples)
+        if not used.all():
+            with_core = with_core[:, used]
+        if (share != 1).any():
+            with_core /= share.T
+        solved = SolvedSamples(values, vectors, along, damping, with_core)
+        spread = weights.T.astype(np.float32)
+        return _Prediction((spread @ with_core.T).reshape(-1, *shape), at_samples, guide, solved)
 
     def _whitened(self, hr_msi: Array32) -> Array32:
         """(M, H, W) centred and whitened by the statistics of the LR-MSI, of which there are `pixels` samples."""

@@ -23,7 +23,8 @@ SENSOR_SHARE = 0.01  # unpredictable noise over all noise from which on it count
 def hsi_covariance(regression: Regression) -> Array64:
     """(C, C) covariance of the LR-HSI over the scene; zero for bands without a valid pixel."""
     weights = regression.weights
-    return np.asarray(regression.residual_covariance + weights @ regression.msi_covariance @ weights.T)
+    both = weights @ regression.msi_cross_covariance.T
+    return np.asarray(regression.residual_covariance + both + both.T - weights @ regression.msi_covariance @ weights.T)
 
 
 def noise_std(regression: Regression) -> Array64:
@@ -89,8 +90,9 @@ def seen_alike(regression: Regression, std: Array64) -> SeenAlike | None:
         return None
     covariance, bands = hsi_covariance(regression)[np.ix_(live, live)], len(regression.msi_mean)
     rest, combinations = np.zeros(bands), np.zeros((bands, len(std)))
-    for band, cross in enumerate(regression.msi_covariance):
-        left, combinations[band, live] = _unexplained(cross[band], covariance, regression.weights[live] @ cross)
+    for band, cross in enumerate(regression.msi_cross_covariance.T):
+        variance = float(regression.msi_covariance[band, band])
+        left, combinations[band, live] = _unexplained(variance, covariance, cross[live])
         rest[band] = left * regression.pixels / degrees
     return SeenAlike(rest, combinations)
 

@@ -250,8 +250,7 @@ def image_scales(regression: Regression) -> tuple[np.float32, np.float32]:
 def band_mean_square(regression: Regression) -> NDArray[np.float64]:
     """Mean square of every band of the LR-HSI, (C,), from the regression's moments."""
     mean = regression.weights @ regression.msi_mean + regression.intercept
-    explained = np.einsum("cm,mn,cn->c", regression.weights, regression.msi_covariance, regression.weights)
-    return np.asarray(np.square(mean) + explained + np.diag(regression.residual_covariance))
+    return np.asarray(np.square(mean) + regression.hsi_variance)
 
 
 def analysis_matrix(regression: Regression, basis: ResidualBasis) -> Floats:

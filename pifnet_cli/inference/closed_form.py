@@ -1,5 +1,6 @@
 """Tile engines that need no training. No torch."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -94,22 +95,48 @@ class KrigingEngine:
         self._kriging, self._ratio, self._weights = kriging, ratio, weights
         self.margin = max(kriging.halo, SUPPORT)
 
+    @property
+    def core(self) -> int:
+        """Side of the cores, HR pixels."""
+        return self._kriging.core
+
+    @property
+    def bands(self) -> int:
+        """C."""
+        return len(self._kriging.regression.weights)
+
     def fuse(self, tile: PairTile) -> Pixels:
         """(C, H, W) on the tile's pixels."""
         along = parallel(tile, *self._ratio, weights=self._weights)
-        known, whole = on_hr_array(along), along.geometry.tile
-        fused = np.empty((len(along.lr_hsi), whole.height, whole.width), dtype=np.float32)
         is_valid = valid_pixels(along)
-        for core in _cores(whole, self._kriging.core):
-            if not is_valid[:, *core.relative_to(whole).slices].any():
-                continue  # nodata, whatever would come out
-            part = _surrounded(known, core, self._kriging.halo)
-            rows, columns = core.relative_to(whole).slices
-            fused[:, rows, columns] = self._kriging.fuse_block(
-                part.lr_hsi, part.hr_msi, sampling_operator(part), core=part.geometry.tile.slices
-            )
+        fused = np.full(is_valid.shape, np.nan, dtype=np.float32)
+        for place, part in self._parts(along, is_valid):
+            core = part.geometry.tile.slices
+            fused[:, *place] = self._kriging.fuse_block(part.lr_hsi, part.hr_msi, sampling_operator(part), core=core)
         fused[~is_valid] = np.nan
         return fused
+
+    def fuse_with_sigma(self, tile: PairTile) -> tuple[Pixels, Pixels]:
+        """What `fuse` returns, and its standard deviation: (C, H, W) each, NaN in the same places."""
+        along = parallel(tile, *self._ratio, weights=self._weights)
+        is_valid = valid_pixels(along)
+        fused, sigma = (np.full(is_valid.shape, np.nan, dtype=np.float32) for _ in range(2))
+        for place, part in self._parts(along, is_valid):
+            core = part.geometry.tile.slices
+            fused[:, *place], sigma[:, *place] = self._kriging.fuse_with_sigma(
+                part.lr_hsi, part.hr_msi, sampling_operator(part), core=core
+            )
+        fused[~is_valid] = np.nan
+        sigma[np.isnan(fused)] = np.nan
+        return fused, sigma
+
+    def _parts(self, along: PairTile, is_valid: NDArray[np.bool_]) -> Iterator[tuple[tuple[slice, slice], PairTile]]:
+        """Every core's place in the tile, and what it depends on; none where all is nodata, whatever would come out."""
+        known, whole = on_hr_array(along), along.geometry.tile
+        for core in _cores(whole, self._kriging.core):
+            place = core.relative_to(whole).slices
+            if is_valid[:, *place].any():
+                yield place, _surrounded(known, core, self._kriging.halo)
 
 
 def anchor_engine(anchor: Anchor, regression: Regression, *, ratio: tuple[float, float]) -> TileEngine:
@@ -122,10 +149,18 @@ def anchor_engine(anchor: Anchor, regression: Regression, *, ratio: tuple[float,
         case Anchor.REGRESSION:
             return PointwiseEngine(regression)
         case Anchor.KRIGING:
-            kriging = kriging_class().from_regression(regression, ratio=float(np.sqrt(ratio[0] * ratio[1])))
-            return KrigingEngine(kriging, ratio=ratio, weights=regression.weights)
+            return kriging_engine(regression, ratio=ratio)
         case Anchor.NONE:
             raise ValueError("interpolation is no anchor")
+
+
+def kriging_engine(
+    regression: Regression, *, ratio: tuple[float, float], msi_noise: NDArray[np.float64] | None = None
+) -> KrigingEngine:
+    """Guided kriging of a pair. `msi_noise` is what its standard deviations take for the HR-MSI's, (M,) variances."""
+    mean_ratio = float(np.sqrt(ratio[0] * ratio[1]))
+    kriging = kriging_class().from_regression(regression, ratio=mean_ratio, msi_noise=msi_noise)
+    return KrigingEngine(kriging, ratio=ratio, weights=regression.weights)
 
 
 def training_free_engine(

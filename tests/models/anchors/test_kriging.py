@@ -134,7 +134,8 @@ def dense_covariance(features, height, width, scale):
 def neighbour_noise(regression):
     """By precision matrices: the variance of a band that its neighbours leave is the inverse's diagonal, inverted."""
     weights = regression.weights
-    covariance = regression.residual_covariance + weights @ regression.msi_covariance @ weights.T
+    both = weights @ regression.msi_covariance @ regression.least_squares.T
+    covariance = regression.residual_covariance + both + both.T - weights @ regression.msi_covariance @ weights.T
     noise = np.zeros(len(covariance))
     for band in range(len(noise)):
         group = np.arange(max(band - 5, 0), min(band + 6, len(noise)))
