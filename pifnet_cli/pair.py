@@ -137,6 +137,13 @@ class TileEngine(Protocol):
         """(C, H, W) on the tile's pixels; NaN where the inputs are invalid."""
 
 
+class UncertainEngine(TileEngine, Protocol):
+    """A method that also says how far it may be off."""
+
+    def fuse_with_sigma(self, tile: PairTile) -> tuple[Pixels, Pixels]:
+        """What `fuse` returns, and its standard deviation: (C, H, W) each, NaN in the same places."""
+
+
 def plan_windows(alignment: Alignment, tile: Window, psf: Psf, *, margin: int = SUPPORT) -> PairWindows:
     """The pixels of both scenes that the result on `tile` depends on. Windows are empty beyond the LR-HSI.
 

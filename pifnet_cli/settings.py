@@ -208,8 +208,13 @@ class FuseSettings:
     precision: Precision = Precision.AUTO
     creation_options: tuple[str, ...] = ()
     overwrite: Overwrite = Overwrite.REFUSE
+    uncertainty: Path | None = None
 
     def __post_init__(self) -> None:
+        require(
+            self.uncertainty is None or self.method in (None, Method.KRIGING),
+            f"--uncertainty: only kriging says how far it may be off, {self.method} does not; leave one of them out",
+        )
         require(32 <= self.tile_size <= 4096, f"--tile-size {self.tile_size}: 32 to 4096 was expected")
         require(
             0 <= self.overlap <= self.tile_size // 2,

@@ -6,8 +6,8 @@ variance of the difference, in squared pixel units, is the sum over
 - components k of v_ck^2 s_k (C(p, p) - c_p (D C Dt + rho_k I)^-1 c_p^T), the posterior variance of a Gaussian process
   with covariance s_k C, c_p the covariances of pixel p with the samples (Rasmussen and Williams, "Gaussian Processes
   for Machine Learning", 2006, eq. 2.26; through D as in area-to-point kriging, Kyriakidis, Geographical Analysis 36,
-  2004). s_k is the most likely one by the tile's samples, together with as many samples of the scene as `SCENE_SAMPLES`. The
-  components' errors are independent, as their scores are over the scene;
+  2004). s_k is the most likely one by the tile's samples, together with as many samples of the scene as
+  `SCENE_SAMPLES`. The components' errors are independent, as their scores are over the scene;
 - W^2 times the variance of what is unpredictable in the HR-MSI (models/anchors/msi_noise.py): it goes through W whole;
 - the variance that the components leave, seen through D, less the noise: what nothing ties to its neighbours is larger
   at fine pixels than in samples, by one over the PSF's energy;

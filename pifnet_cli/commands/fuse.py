@@ -54,6 +54,14 @@ def fuse(
     bands: Annotated[
         BandChoice, typer.Option("--bands", help="good: leave out bands that the LR-HSI's bad-band list marks.")
     ] = FuseSettings.bands,
+    uncertainty: Annotated[
+        Path | None,
+        typer.Option(
+            "--uncertainty",
+            help="Write the standard deviation of every pixel too: .tif, or .hdr/.img/.dat for ENVI. Kriging only.",
+            show_default=False,
+        ),
+    ] = None,
     dtype: Annotated[
         str | None, typer.Option("--dtype", help="Stored number type; default: the LR-HSI's.", show_default=False)
     ] = None,
@@ -89,6 +97,7 @@ def fuse(
         precision=precision,
         creation_options=tuple(creation_options or ()),
         overwrite=Overwrite.REPLACE if overwrite else Overwrite.REFUSE,
+        uncertainty=uncertainty,
     )
 
     from pifnet_cli.workflows.fuse import fuse_scene, preview_fusion
@@ -101,4 +110,5 @@ def fuse(
     if as_json:
         typer.echo(json.dumps(record, indent=2))
     else:
+        record.pop("expected error by band", None)  # one number a band: for programs
         typer.echo("\n".join(f"{key}: {value}" for key, value in record.items()))

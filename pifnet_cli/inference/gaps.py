@@ -1,6 +1,7 @@
 """What is nodata in the inputs: gaps of the LR-HSI closed before a method sees them, and tiles without ground."""
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from models.anchors.regression import Regression
 from models.classical.bands import least_squares_synthesis
 from models.classical.moments import SceneMoments
 from pifnet_cli.align import REACH
-from pifnet_cli.pair import PairTile, TileEngine, degrade_msi
+from pifnet_cli.pair import PairTile, TileEngine, UncertainEngine, degrade_msi
 from pifnet_cli.resample import CubicResampler
 from pifnet_cli.scene import Pixels
 from pifnet_cli.settings import Method
@@ -35,13 +36,22 @@ class GapEngine:
 
     def fuse(self, tile: PairTile) -> Pixels:
         """(C, H, W) on the tile's pixels."""
+        whole = self._without_gaps(tile)
+        return self._engine.fuse(tile) if whole is tile else masked(self._engine.fuse(whole), tile)
+
+    def fuse_with_sigma(self, tile: PairTile) -> tuple[Pixels, Pixels]:
+        """As the engine's own."""
+        whole, engine = self._without_gaps(tile), cast("UncertainEngine", self._engine)
+        fused, sigma = engine.fuse_with_sigma(whole)
+        return (fused, sigma) if whole is tile else (masked(fused, tile), masked(sigma, tile))
+
+    def _without_gaps(self, tile: PairTile) -> PairTile:
+        """The tile itself where it has none."""
         gaps = ~np.isfinite(tile.lr_hsi)
         gaps[gaps.all(axis=(1, 2))] = False  # nothing is known of these bands here
         if not self._closes_empty:
             gaps[:, gaps.mean(axis=0) > 1 - MOSTLY] = False
-        if not gaps.any():
-            return self._engine.fuse(tile)
-        return masked(self._engine.fuse(replace(tile, lr_hsi=self._closed(tile, gaps))), tile)
+        return replace(tile, lr_hsi=self._closed(tile, gaps)) if gaps.any() else tile
 
     def _closed(self, tile: PairTile, gaps: NDArray[np.bool_]) -> Pixels:
         seen = degrade_msi(tile.hr_msi, tile.geometry.lr_in_hr, tile.psf)

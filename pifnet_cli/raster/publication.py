@@ -54,6 +54,21 @@ def require_free_name(files: SceneFiles, *, inputs: Sequence[Path], overwrite: O
         raise SceneWriteError(f"{files.data}: the folder {folder} cannot be written; check its permissions")
 
 
+def require_apart(files: SceneFiles, others: SceneFiles) -> None:
+    """Refuse two outputs of which one would be, or be read together with, a file of the other.
+
+    Raises:
+        SceneWriteError: The message names both and the remedy.
+    """
+    own, their = ({path.resolve() for path in scene.all} for scene in (files, others))
+    beside_own, beside_their = ({path.resolve() for path in sidecars(scene)} for scene in (files, others))
+    shared = sorted((own & (their | beside_their)) | (beside_own & their))
+    if shared:
+        raise SceneWriteError(
+            f"{files.data}: needs {shared[0].name}, which is or goes with the output {others.data}; choose another name"
+        )
+
+
 def sidecars(files: SceneFiles) -> list[Path]:
     """Files of other names that programs would read together with an output, and so change its meaning."""
     data = files.data
@@ -79,14 +94,18 @@ def require_space(folder: Path, needed: int, output: Path) -> None:
 def publish(pairs: Sequence[tuple[Path, Path]], stale: Iterable[Path]) -> None:
     """Give partial files their names, the last one last; all are on disk before the first is renamed.
 
+    Where the disk refuses one of the names, those that were given already are taken away again.
+
     Args:
-        pairs: (partial, final); what exists under the final names is replaced. A header comes last, and an old one is
-            removed first, so that no header ever stands beside another's data.
+        pairs: (partial, final), of one scene or of several that belong together; what exists under the final names is
+            replaced. A scene's header comes last, and an old one is removed first, so that no header ever stands beside
+            another's data.
         stale: Files to remove, because they would change the meaning of the output.
 
     Raises:
         SceneWriteError: The disk refused.
     """
+    published: list[Path] = []
     try:
         for partial, _ in pairs:
             _flush_to_disk(partial)
@@ -94,7 +113,11 @@ def publish(pairs: Sequence[tuple[Path, Path]], stale: Iterable[Path]) -> None:
             path.unlink(missing_ok=True)
         for partial, final in pairs:
             partial.replace(final)
+            published.append(final)
     except OSError as error:
+        for path in published:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
         raise SceneWriteError(f"{pairs[0][1]}: cannot be completed ({error.strerror}); check the disk") from error
 
     with suppress(OSError):  # some file systems cannot flush a folder; the files are there all the same

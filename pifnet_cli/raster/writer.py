@@ -119,13 +119,16 @@ class SceneWriter:
     ) -> None:
         try:
             if kind is None:
-                self._finish()
+                publish_together([self])
         finally:
-            with suppress(RasterioError, OSError):
-                self._pixels.close()
-            publication.discard(self._partials.all)
+            self.discard()
 
-    def _finish(self) -> None:
+    def complete(self) -> None:
+        """Close and verify the file, which keeps its partial name.
+
+        Raises:
+            SceneWriteError: The disk refused, or pixels are missing.
+        """
         try:
             self._pixels.close()
         except (RasterioError, OSError) as error:
@@ -133,12 +136,55 @@ class SceneWriter:
         if self._written < self.scene.grid.height * self.scene.grid.width:
             raise SceneWriteError(f"{self.path}: only {self._written} pixels were written; this is a bug, report it")
         verify(self._partials.data, self.scene, missing=self._plan.missing)
-        publication.publish(
-            list(zip(self._partials.all, self._plan.files.all, strict=True)),
-            stale=publication.sidecars(self._plan.files),
-        )
-        if self._clipped:
-            _LOG.warning("%s: %d values beyond the range of %s were clipped", self.path, self._clipped, self._dtype)
+
+    def discard(self) -> None:
+        """Remove what is not published, whatever state it is in."""
+        with suppress(RasterioError, OSError):
+            self._pixels.close()
+        publication.discard(self._partials.all)
+
+    def _names(self) -> list[tuple[Path, Path]]:
+        """(partial, final) of every file."""
+        return list(zip(self._partials.all, self._plan.files.all, strict=True))
+
+
+class JointWriters:
+    """Scenes under construction that appear together or not at all; a context manager round writers not entered."""
+
+    def __init__(self, writers: Sequence[SceneWriter]) -> None:
+        self._writers = writers
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                publish_together(self._writers)
+        finally:
+            for writer in self._writers:
+                writer.discard()
+
+
+def publish_together(writers: Sequence[SceneWriter]) -> None:
+    """Complete all scenes, then give them their names.
+
+    Raises:
+        SceneWriteError: One is not complete, or the disk refused; none is there then.
+    """
+    for writer in writers:
+        writer.complete()
+    publication.publish(
+        [names for writer in writers for names in writer._names()],
+        stale=[path for writer in writers for path in publication.sidecars(writer._plan.files)],
+    )
+    for writer in writers:
+        if writer._clipped:
+            _LOG.warning(
+                "%s: %d values beyond the range of %s were clipped", writer.path, writer._clipped, writer._dtype
+            )
 
 
 def create_scene(scene: Scene, options: WriteOptions, *, inputs: Sequence[Path] = ()) -> SceneWriter:
@@ -173,6 +219,15 @@ def create_scene(scene: Scene, options: WriteOptions, *, inputs: Sequence[Path] 
     return SceneWriter(plan, partials, pixels)
 
 
+def require_apart(scene: Scene, other: Scene) -> None:
+    """Refuse two scenes to be written whose files would get in each other's way.
+
+    Raises:
+        SceneWriteError: They would.
+    """
+    publication.require_apart(output_files(_real(scene.path)), output_files(_real(other.path)))
+
+
 def require_creatable(scene: Scene, options: WriteOptions, *, inputs: Sequence[Path] = ()) -> None:
     """Make all of `create_scene`'s checks, and create nothing.
 
@@ -183,8 +238,7 @@ def require_creatable(scene: Scene, options: WriteOptions, *, inputs: Sequence[P
 
 
 def _planned(scene: Scene, options: WriteOptions, inputs: Sequence[Path]) -> OutputPlan:
-    path = scene.path.resolve() if scene.path.is_symlink() else scene.path
-    files = output_files(path)
+    files = output_files(_real(scene.path))
     scene = _completed(replace(scene, path=files.data))
     publication.require_free_name(files, inputs=inputs, overwrite=options.overwrite)
     size = scene.grid.height * scene.grid.width * scene.bands.count * np.dtype(scene.dtype).itemsize
@@ -201,6 +255,10 @@ def _planned(scene: Scene, options: WriteOptions, inputs: Sequence[Path]) -> Out
         plan = OutputPlan(scene, files, interleave=interleave, header=header)
     publication.require_space(files.data.parent, needed, scene.path)
     return plan
+
+
+def _real(path: Path) -> Path:
+    return path.resolve() if path.is_symlink() else path
 
 
 def _start(plan: OutputPlan, partials: SceneFiles) -> PixelFile:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,16 @@ from models.anchors.regression import Regression, RegressionSums
 from models.classical.moments import MomentSums, SceneMoments
 from pifnet_cli.errors import BandsError, GridError
 from pifnet_cli.estimation.operator import mtf_at_nyquist
-from pifnet_cli.inference.closed_form import anchor_engine, training_free_engine
+from pifnet_cli.inference.closed_form import anchor_engine, kriging_engine, training_free_engine
 from pifnet_cli.inference.gaps import GapEngine, valid_pixels
 from pifnet_cli.inference.statistics import Sums, scene_statistics
+from pifnet_cli.inference.uncertainty import BandErrors, msi_noise
 from pifnet_cli.inference.witness import Witness, notices
-from pifnet_cli.pair import PairGeometry, PairTile, TileEngine, plan_windows
+from pifnet_cli.pair import PairGeometry, PairTile, TileEngine, UncertainEngine, plan_windows
 from pifnet_cli.raster.pipeline import RowReader, WindowReader, WriteBehind
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.raster.strips import StripFile
-from pifnet_cli.raster.writer import WriteOptions, create_scene, require_creatable
+from pifnet_cli.raster.writer import JointWriters, SceneWriter, WriteOptions, create_scene, require_creatable
 from pifnet_cli.scene import Bands, Pixels, Scene, Window
 from pifnet_cli.settings import Anchor, BandChoice, FuseSettings, Method, Variant
 from pifnet_cli.tiling.blending import Blender
@@ -37,9 +39,14 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class FusedScene:
-    """What was written, and how."""
+    """What was written, and how.
+
+    `expected_error` is each band's root mean square standard deviation, (C,), in the output's units; None where it was
+    not asked for.
+    """
 
     plan: FusionPlan
+    expected_error: NDArray[np.float64] | None = None
 
     @property
     def scene(self) -> Scene:
@@ -61,7 +68,7 @@ class FusedScene:
     def record(self) -> dict[str, object]:
         """The result as JSON values."""
         scene, gsd = self.scene, self.scene.grid.gsd
-        return {
+        record: dict[str, object] = {
             "output": str(scene.path),
             "method": self.plan.choice.method.value,
             "because": self.plan.choice.reason,
@@ -75,6 +82,13 @@ class FusedScene:
             "dtype": scene.dtype,
             "tiles": len(self.plan.tiles),
         }
+        if self.plan.uncertainty is not None:
+            record["uncertainty"] = str(self.plan.uncertainty.path)
+        if self.expected_error is not None:
+            bands = [float(f"{error:.4g}") if np.isfinite(error) else None for error in self.expected_error]
+            mean_square = np.nanmean(np.square(self.expected_error)) if any(bands) else 0.0
+            record |= {"expected error": float(f"{np.sqrt(mean_square):.4g}"), "expected error by band": bands}
+        return record
 
 
 def fuse_scene(
@@ -91,7 +105,8 @@ def fuse_scene(
     Args:
         lr_hsi: LR-HSI, ENVI or GeoTIFF.
         hr_msi: HR-MSI of the same ground.
-        output: Result; its extension chooses the format. Appears complete or not at all.
+        output: Result; its extension chooses the format. Appears complete or not at all, and together with the raster
+            of `settings.uncertainty`.
         settings: How.
         checkpoint: A trained network; without one the best method known to fit is chosen.
         progress: Called with the stage's name, steps done, and steps in all.
@@ -105,19 +120,26 @@ def fuse_scene(
         lr, hr = stack.enter_context(open_scene(lr_hsi)), stack.enter_context(open_scene(hr_msi))
         lr = _chosen_bands(lr, settings.bands)
         plan = plan_fusion(lr, hr, output, settings, checkpoint=checkpoint)
-        require_creatable(plan.target, _options(plan, settings), inputs=[lr_hsi, hr_msi])
+        for scene in _outputs(plan):
+            require_creatable(scene, _options(plan, settings), inputs=[lr_hsi, hr_msi])
         seen = Witness(lr, lr.scene), Witness(hr, hr.scene)
         engine = _engine(plan, lr, hr, settings, seen=seen, progress=progress)
-        plan = replace(plan, target=_with_dead_bands(plan.target, seen[0].live))
-        writer = stack.enter_context(create_scene(plan.target, _options(plan, settings), inputs=[lr_hsi, hr_msi]))
-        behind, ahead = stack.enter_context(WriteBehind(writer)), RowReader(lr)
+        live = seen[0].live
+        plan = replace(plan, target=_with_dead_bands(plan.target, live))
+        if plan.uncertainty is not None:
+            plan = replace(plan, uncertainty=_with_dead_bands(plan.uncertainty, live))
+        behind, ahead = _writers(plan, settings, [lr_hsi, hr_msi], stack), RowReader(lr)
         strips = stack.enter_context(StripFile(output.parent))
-        blender = Blender(plan.tiles, strips)
+        blender, errors = Blender(plan.tiles, strips), BandErrors(plan.target.bands.count)
         for done, tile in enumerate(plan.tiles, start=1):
-            core, pixels = blender.add(tile, fused_tile(tile, plan, engine, lr=ahead, hr=hr))
-            behind.write(pixels, core)
+            fused, *sigma = _planes(tile, plan, engine, lr=ahead, hr=hr)
+            core, pixels = blender.add(tile, fused)
+            for writer, planes in zip(behind, (pixels, *sigma), strict=True):
+                writer.write(planes, core)
+            for planes in sigma:
+                errors.add(planes)
             progress("fusing", done, len(plan.tiles))
-    return FusedScene(plan)
+    return FusedScene(plan, None if plan.uncertainty is None else errors.rms)
 
 
 def preview_fusion(
@@ -127,28 +149,68 @@ def preview_fusion(
     with open_scene(lr_hsi) as whole, open_scene(hr_msi) as hr:
         lr = _chosen_bands(whole, settings.bands)
         plan = plan_fusion(lr, hr, output, settings, checkpoint=checkpoint)
-        require_creatable(plan.target, _options(plan, settings), inputs=[lr_hsi, hr_msi])
+        for scene in _outputs(plan):
+            require_creatable(scene, _options(plan, settings), inputs=[lr_hsi, hr_msi])
     pixels = plan.target.grid.height * plan.target.grid.width * plan.target.bands.count
     return FusedScene(plan).record() | {"bytes uncompressed": pixels * np.dtype(plan.target.dtype).itemsize}
 
 
 def fused_tile(tile: Tile, plan: FusionPlan, engine: TileEngine, *, lr: WindowReader, hr: WindowReader) -> Pixels:
     """Read what a tile needs of both scenes and fuse it: (C, h, w) on the tile's window."""
+    pair = _pair(tile, plan, engine, lr=lr, hr=hr)
+    return _nowhere(tile, plan) if pair is None else _on_window(engine.fuse(pair), tile)
+
+
+def _planes(
+    tile: Tile, plan: FusionPlan, engine: TileEngine, *, lr: WindowReader, hr: WindowReader
+) -> tuple[Pixels, ...]:
+    """What is written of a tile: the result, and its standard deviation where that is asked for."""
+    if plan.uncertainty is None:
+        return (fused_tile(tile, plan, engine, lr=lr, hr=hr),)
+    pair = _pair(tile, plan, engine, lr=lr, hr=hr)
+    if pair is None:
+        return _nowhere(tile, plan), _nowhere(tile, plan)
+    fused, sigma = cast("UncertainEngine", engine).fuse_with_sigma(pair)
+    return _on_window(fused, tile), _on_window(sigma, tile)
+
+
+def _pair(tile: Tile, plan: FusionPlan, engine: TileEngine, *, lr: WindowReader, hr: WindowReader) -> PairTile | None:
+    """What a tile needs of both scenes; None where it holds no ground."""
     origin = plan.alignment.output
     context = tile.context
     on_hr = Window(context.row + origin.row, context.column + origin.column, context.height, context.width)
     windows = plan_windows(plan.alignment, on_hr, plan.psf, margin=engine.margin)
-    nothing = np.full((plan.target.bands.count, tile.window.height, tile.window.width), np.nan, dtype=np.float32)
     if windows.lr.is_empty:
-        return nothing
+        return None
     lr_pixels = lr.read(windows.lr)
     if not np.isfinite(lr_pixels).any():
-        return nothing
+        return None
     pair = PairTile(lr_pixels, hr.read(windows.hr), PairGeometry.of_windows(plan.alignment, windows), plan.psf)
     rows, columns = tile.window.relative_to(context).slices
-    if not valid_pixels(pair)[:, rows, columns].any():
-        return nothing
-    return np.ascontiguousarray(engine.fuse(pair)[:, rows, columns])
+    return pair if valid_pixels(pair)[:, rows, columns].any() else None
+
+
+def _nowhere(tile: Tile, plan: FusionPlan) -> Pixels:
+    return np.full((plan.target.bands.count, tile.window.height, tile.window.width), np.nan, dtype=np.float32)
+
+
+def _on_window(pixels: Pixels, tile: Tile) -> Pixels:
+    rows, columns = tile.window.relative_to(tile.context).slices
+    return np.ascontiguousarray(pixels[:, rows, columns])
+
+
+def _outputs(plan: FusionPlan) -> list[Scene]:
+    """The result, and the raster of standard deviations where that is asked for."""
+    return [plan.target] if plan.uncertainty is None else [plan.target, plan.uncertainty]
+
+
+def _writers(plan: FusionPlan, settings: FuseSettings, inputs: list[Path], stack: ExitStack) -> list[WriteBehind]:
+    """A writer of every output; leaving `stack` publishes all of them, or none after an exception."""
+    writers: list[SceneWriter] = []
+    stack.enter_context(JointWriters(writers))
+    for scene in _outputs(plan):
+        writers.append(create_scene(scene, _options(plan, settings), inputs=inputs))
+    return [stack.enter_context(WriteBehind(writer)) for writer in writers]
 
 
 def _chosen_bands(lr: SceneReader, choice: BandChoice) -> SceneReader:
@@ -204,18 +266,20 @@ def _engine(
     for reader, witness in zip((lr, hr), seen, strict=True):
         for notice in notices(reader.scene, witness):
             log.warning(notice)
-    method, engine = plan.choice.method, _method_engine(plan, statistics, settings, lr.scene.bands)
+    method, engine = plan.choice.method, _method_engine(plan, statistics, settings, lr.scene.bands, hr)
     return engine if method is Method.BICUBIC else GapEngine(engine, statistics, method=method)
 
 
 def _method_engine(
-    plan: FusionPlan, statistics: Regression | SceneMoments, settings: FuseSettings, bands: Bands
+    plan: FusionPlan, statistics: Regression | SceneMoments, settings: FuseSettings, bands: Bands, hr: SceneReader
 ) -> TileEngine:
     alignment, choice = plan.alignment, plan.choice
     ratio = alignment.ratio_rows, alignment.ratio_columns
     if isinstance(statistics, SceneMoments):
         good = None if bands.good is None else np.array(bands.good)
         return training_free_engine(choice.method, statistics, ratio=ratio, good=good)
+    if plan.uncertainty is not None:
+        return kriging_engine(statistics, ratio=ratio, msi_noise=msi_noise(hr.read, alignment.output))
     if choice.checkpoint is None:
         return anchor_engine(Anchor(choice.method), statistics, ratio=ratio)
     from pifnet_cli.inference.engine import load_engine  # noqa: PLC0415 - torch only where a network is used

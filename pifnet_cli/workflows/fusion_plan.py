@@ -16,6 +16,7 @@ from pifnet_cli.estimation.pair import PairEstimate, estimate_pair
 from pifnet_cli.inference.selection import Choice, choose_method
 from pifnet_cli.lattice import REGULAR
 from pifnet_cli.raster.reader import SceneReader
+from pifnet_cli.raster.writer import require_apart
 from pifnet_cli.scene import METHOD_FIELD, RATIO_FIELD, Scene, Window
 from pifnet_cli.settings import Align, FuseSettings, Method, Phase, Protocol
 from pifnet_cli.tiling.layout import TilePlan
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FusionPlan:
-    """All that is decided before the first pixel is fused."""
+    """All that is decided before the first pixel is fused. `uncertainty` is the raster of standard deviations."""
 
     choice: Choice
     estimate: PairEstimate | None
@@ -33,6 +34,7 @@ class FusionPlan:
     alignment: Alignment
     tiles: TilePlan
     target: Scene
+    uncertainty: Scene | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,10 @@ def plan_fusion(
     lr: SceneReader, hr: SceneReader, output: Path, settings: FuseSettings, *, checkpoint: Path | None = None
 ) -> FusionPlan:
     """Decide grid, sensor model, method and tiles; of the pixels, a few windows are looked at."""
+    if settings.uncertainty is not None and checkpoint is not None:
+        raise SettingsError(
+            "--uncertainty: only kriging says how far it may be off, a network does not; leave --checkpoint out"
+        )
     header = None if checkpoint is None else read_header(checkpoint)
     phase = settings.phase or Phase((header or {}).get("phase", Phase.TRUE))
     alignment = align(lr.scene, hr.scene, extent=settings.extent, phase=phase)
@@ -61,6 +67,11 @@ def plan_fusion(
         ratio=alignment.ratio,
         is_sensor_known=given is not None or estimate is not None,
     )
+    if settings.uncertainty is not None and choice.method is not Method.KRIGING:
+        raise SettingsError(
+            f"--uncertainty: only kriging says how far it may be off, and {choice.method.value} was chosen "
+            f"({choice.reason}); add --method kriging, or leave --uncertainty out"
+        )
     if given is None and choice.header is not None:
         given = _given_psf(settings, choice.header, alignment)
     psf = given or (_usual_psf(alignment) if estimate is None else estimate.estimate.operator.psf)
@@ -69,13 +80,15 @@ def plan_fusion(
     for notice in (*alignment.notices, *_regrid_notices(choice, alignment), *_shift_notices(estimate, alignment)):
         log.warning("%s, %s: %s", lr.scene.path, hr.scene.path, notice)
     log.info("method %s: %s", choice.method.value, choice.reason)
+    target = _target(lr.scene, output, alignment, settings, method=choice.method)
     return FusionPlan(
         choice=choice,
         estimate=estimate,
         psf=psf,
         alignment=alignment,
         tiles=_tiles(settings, choice, alignment),
-        target=_target(lr.scene, output, alignment, settings, method=choice.method),
+        target=target,
+        uncertainty=None if settings.uncertainty is None else _uncertainty(target, settings.uncertainty),
     )
 
 
@@ -170,6 +183,13 @@ def _target(lr: Scene, output: Path, alignment: Alignment, settings: FuseSetting
         offsets=offsets,
         acquisition=(*told, (RATIO_FIELD, f"{alignment.ratio:.6g}"), (METHOD_FIELD, method.value)),
     )
+
+
+def _uncertainty(target: Scene, path: Path) -> Scene:
+    """The raster of standard deviations: the output's grid and bands, as floats in its physical units."""
+    scene = replace(target, path=path, dtype="float32", nodata=None, scales=None, offsets=None)
+    require_apart(scene, target)
+    return scene
 
 
 def _scaling(lr: Scene, dtype: str, scale: float | None) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
