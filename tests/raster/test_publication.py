@@ -126,3 +126,12 @@ def test_a_partial_file_that_vanished_is_an_error_and_keeps_the_old_output(tmp_p
     with pytest.raises(SceneWriteError, match=r"o\.tif: cannot be completed"):
         publish([(tmp_path / "absent", tmp_path / "o.tif")], stale=())
     assert (tmp_path / "o.tif").read_text() == "old"
+
+
+def test_names_that_were_given_are_taken_away_where_another_is_refused(tmp_path):
+    partials = [tmp_path / "one.partial", tmp_path / "other.partial"]
+    for partial in partials:
+        partial.write_bytes(b"x")
+    with pytest.raises(SceneWriteError, match="cannot be completed"):
+        publish([(partials[0], tmp_path / "one.tif"), (partials[1], tmp_path / "gone" / "other.tif")], stale=[])
+    assert not (tmp_path / "one.tif").exists()

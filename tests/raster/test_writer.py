@@ -18,7 +18,7 @@ from rasterio.crs import CRS
 
 from pifnet_cli.errors import GridError, SceneWriteError, SettingsError
 from pifnet_cli.raster.reader import open_scene
-from pifnet_cli.raster.writer import WriteOptions, create_scene, require_creatable
+from pifnet_cli.raster.writer import JointWriters, WriteOptions, create_scene, require_apart, require_creatable
 from pifnet_cli.scene import Bands, Grid, Scene, WavelengthUnit, Window
 from pifnet_cli.settings import Overwrite
 from scenes import NORTH_UP, ROTATED, SOUTH_UP, random_pixels, write_scene
@@ -418,3 +418,75 @@ def test_the_path_of_a_scene_may_be_relative(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _write(_scene(Path("o.tif")), random_pixels(C, H, W))
     assert Path("o.tif").is_file()
+
+
+def _joint(folder, *names, options=REFUSE):
+    return [create_scene(_scene(folder / name), options) for name in names]
+
+
+def _fill(writers, heights):
+    with JointWriters(writers):
+        for writer, height in zip(writers, heights, strict=True):
+            writer.write(random_pixels(C, height, W), Window(0, 0, height, W))
+
+
+@pytest.mark.parametrize("names", [("a.tif", "b.tif"), ("a.hdr", "b.tif"), ("a.tif", "b.dat")])
+def test_scenes_appear_together(tmp_path, names):
+    writers, pixels = _joint(tmp_path, *names), random_pixels(C, H, W)
+    with JointWriters(writers):
+        for writer in writers:
+            writer.write(pixels, Window(0, 0, H, W))
+            assert not any(path.name in names for path in tmp_path.iterdir())
+    for writer in writers:
+        with open_scene(writer.path) as reader:
+            assert np.array_equal(reader.read(Window(0, 0, H, W)), pixels)
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("incomplete", [0, 1])
+def test_no_scene_appears_where_one_is_incomplete(tmp_path, incomplete):
+    writers = _joint(tmp_path, "a.tif", "b.hdr")
+    heights = [H - (index == incomplete) for index in range(2)]
+    with pytest.raises(SceneWriteError, match="pixels were written"):
+        _fill(writers, heights)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_scene_appears_where_one_cannot_be_named(tmp_path):
+    writers = _joint(tmp_path, "a.tif", "b.tif")
+    (tmp_path / "b.tif").mkdir()  # meanwhile, by another program
+    (tmp_path / "b.tif" / "something").write_bytes(b"x")
+    with pytest.raises(SceneWriteError, match="cannot be completed"):
+        _fill(writers, [H, H])
+    assert [path.name for path in tmp_path.iterdir()] == ["b.tif"]
+
+
+def test_no_scene_appears_after_an_exception(tmp_path):
+    def fail(writers):
+        writers[0].write(random_pixels(C, H, W), Window(0, 0, H, W))
+        raise KeyboardInterrupt
+
+    writers = _joint(tmp_path, "a.tif", "b.tif")
+    with pytest.raises(KeyboardInterrupt), JointWriters(writers):
+        fail(writers)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("o.tif", "o.tif"),
+        ("o.img", "o.dat"),
+        ("o.hdr", "o.img"),
+        ("link.tif", "o.tif"),
+    ],
+)
+def test_outputs_that_share_files_are_refused(tmp_path, one, other):
+    (tmp_path / "link.tif").symlink_to(tmp_path / "o.tif")
+    with pytest.raises(SceneWriteError, match="choose another name"):
+        require_apart(_scene(tmp_path / one), _scene(tmp_path / other))
+
+
+@pytest.mark.parametrize(("one", "other"), [("o.tif", "sigma.tif"), ("o.img", "sigma.img"), ("o.tif", "o.dat")])
+def test_outputs_of_their_own_are_let_through(tmp_path, one, other):
+    require_apart(_scene(tmp_path / one), _scene(tmp_path / other))
