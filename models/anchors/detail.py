@@ -39,9 +39,11 @@ class DetailFilter:
 
     Attributes:
         matrices: (scales, M, M), from detail with noise to detail without.
+        error: (M, M), covariance of what is wrong with the filtered HR-MSI.
     """
 
     matrices: Array64
+    error: Array64
 
     @classmethod
     def from_windows(cls, windows: Sequence[Array32], noise: Array64) -> Self | None:
@@ -51,7 +53,7 @@ class DetailFilter:
             windows: (M, H, W) each, of the HR-MSI; NaN where invalid.
             noise: (M,) standard deviations of its noise.
         """
-        gains, matrices = _noise_gains(), []
+        gains, matrices, error = _noise_gains(), [], np.zeros((len(noise), len(noise)))
         details = [_details(window)[0] for window in windows]
         worst = 0.0
         for scale, gain in enumerate(gains):
@@ -62,7 +64,8 @@ class DetailFilter:
             worst = max(worst, float((noisy.diagonal() / np.maximum(covariance.diagonal(), 1e-300)).max()))
             signal = _positive(covariance - noisy)
             matrices.append(signal @ np.linalg.pinv(signal + noisy, hermitian=True))
-        return cls(np.stack(matrices)) if worst > NEGLIGIBLE else None
+            error += signal - matrices[-1] @ signal
+        return cls(np.stack(matrices), error) if worst > NEGLIGIBLE else None
 
     def apply(self, hr_msi: Array32) -> Array32:
         """(M, H, W) -> (M, H, W), filtered; NaN stays where it is."""
@@ -71,18 +74,6 @@ class DetailFilter:
         for matrix, detail in zip(self.matrices.astype(np.float32), details, strict=True):
             filtered = filtered + (matrix @ detail.reshape(len(detail), -1)).reshape(detail.shape)
         return filtered
-
-
-def msi_noise(windows: Sequence[Array32], regression: Regression, hsi_noise: Array64, *, gain: float) -> Array64:
-    """Standard deviations of the HR-MSI's noise, (M,), pixel units.
-
-    Args:
-        windows: (M, H, W) each, of the HR-MSI; NaN where invalid.
-        regression: Of the pair.
-        hsi_noise: (C,), from `models.anchors.noise.noise_std`.
-        gain: Variance that the PSF leaves of white noise of variance one.
-    """
-    return np.minimum(noise_by_texture(windows), _noise_bound(regression, hsi_noise, gain))
 
 
 def noise_by_texture(windows: Sequence[Array32]) -> Array64:
@@ -143,8 +134,17 @@ def _cut(image: Array64) -> Array64:
     return whole.transpose(0, 1, 3, 2, 4).reshape(bands, rows * columns, SIDE**2)
 
 
-def _noise_bound(regression: Regression, hsi_noise: Array64, gain: float) -> Array64:
-    """(M,): what the LR-HSI leaves of the bands of the LR-MSI, were it all noise; nought where pixels are too few."""
+def noise_bound(regression: Regression, hsi_noise: Array64, *, gain: float) -> Array64:
+    """What the LR-HSI leaves of the bands of the LR-MSI, were it all noise of the HR-MSI: (M,) standard deviations.
+
+    Args:
+        regression: Of the pair.
+        hsi_noise: (C,), from `models.anchors.noise.noise_std`.
+        gain: Variance that the PSF leaves of white noise of variance one.
+
+    Returns:
+        Zeros where LR pixels are too few to tell.
+    """
     found = seen_alike(regression, hsi_noise)
     return np.zeros(len(regression.msi_mean)) if found is None else np.sqrt(found.unexplained / gain)
 

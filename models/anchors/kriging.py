@@ -104,7 +104,7 @@ class GuidedKriging:
         *,
         ratio: float,
         noise: NDArray[np.floating] | None = None,
-        msi_noise: NDArray[np.floating] | None = None,
+        msi_error: NDArray[np.floating] | None = None,
         adapts: bool = True,
     ) -> Self:
         """Everything follows from the regression's moments.
@@ -114,8 +114,8 @@ class GuidedKriging:
             ratio: GSD of LR-HSI / GSD of HR-MSI.
             noise: (C,) standard deviations in pixel units where they are known, zeros for none; else they are
                 estimated.
-            msi_noise: (M,) variances of what is unpredictable in the HR-MSI, from `unpredictable_variance`; None for
-                none. Only `fuse_with_sigma` asks for it.
+            msi_error: (M, M) covariance of what is wrong with the HR-MSI; None for nothing. Only `fuse_with_sigma` asks
+                for it.
             adapts: Whether tiles correct the components' noise.
         """
         std = noise_std(regression) if noise is None else np.asarray(noise, dtype=np.float64)
@@ -131,7 +131,7 @@ class GuidedKriging:
             variance=np.maximum(variance, 0),
             noise_variance=np.square(std),
             share_kept=share_kept,
-            msi_noise=msi_noise,
+            msi_error=msi_error,
         )
         return cls(
             regression=regression,

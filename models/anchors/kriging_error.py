@@ -8,7 +8,7 @@ variance of the difference, in squared pixel units, is the sum over
   for Machine Learning", 2006, eq. 2.26; through D as in area-to-point kriging, Kyriakidis, Geographical Analysis 36,
   2004). s_k is the most likely one by the tile's samples, together with as many samples of the scene as
   `SCENE_SAMPLES`. The components' errors are independent, as their scores are over the scene;
-- W^2 times the variance of what is unpredictable in the HR-MSI (models/anchors/msi_noise.py): it goes through W whole;
+- W times the covariance of what is wrong with the HR-MSI (models/anchors/detail.py) times W: it goes through W whole;
 - the variance that the components leave, seen through D, less the noise: what nothing ties to its neighbours is larger
   at fine pixels than in samples, by one over the PSF's energy;
 - the uncertainty of W and b, residual variance / n times (1 + Mahalanobis distance of the pixel's Y, squared).
@@ -59,14 +59,14 @@ class ErrorModel:
         power: (C, K), squares of `synthesis`.
         variance: (K,), of the samples' component scores over the scene.
         left: (C,), variance of samples that no component holds, and that is the scene's.
-        msi_noise: (C,), what the HR-MSI's noise adds to each band.
+        by_msi: (C,), what the HR-MSI's noise adds to each band.
         of_mean: (C,), variance of the regression's result at the mean of the LR-MSI.
     """
 
     power: Array64
     variance: Array64
     left: Array64
-    msi_noise: Array64
+    by_msi: Array64
     of_mean: Array64
 
     @classmethod
@@ -78,7 +78,7 @@ class ErrorModel:
         variance: Array64,
         noise_variance: Array64,
         share_kept: float,
-        msi_noise: NDArray[np.floating] | None,
+        msi_error: NDArray[np.floating] | None,
     ) -> "ErrorModel":
         """Everything but the HR-MSI's noise follows from the regression's moments.
 
@@ -88,16 +88,16 @@ class ErrorModel:
             variance: (K,), of the scores over the scene.
             noise_variance: (C,), of the LR-HSI.
             share_kept: How much of the noise belongs to the scene, 0 to 1.
-            msi_noise: (M,) variances of what is unpredictable in the HR-MSI; None for none.
+            msi_error: (M, M) covariance of what is wrong with the HR-MSI; None for nothing.
         """
         power, total = np.square(synthesis), np.diag(regression.residual_covariance)
         unmodelled = np.maximum(total - power @ variance - noise_variance, 0)
-        squares = np.square(regression.weights)
+        weights = regression.weights
         return cls(
             power=power,
             variance=variance,
             left=unmodelled + share_kept * np.minimum(noise_variance, total),
-            msi_noise=np.zeros(len(total)) if msi_noise is None else squares @ np.asarray(msi_noise, dtype=np.float64),
+            by_msi=np.zeros(len(total)) if msi_error is None else np.einsum("cm,mn,cn->c", weights, msi_error, weights),
             of_mean=total / regression.pixels,
         )
 
@@ -113,7 +113,7 @@ class ErrorModel:
             distances: (P,), squared Mahalanobis distances of the HR-MSI's spectra from the mean of the LR-MSI.
         """
         variances = np.outer(self.of_mean, 1 + distances).astype(np.float32)
-        variances += (self.msi_noise + self.left * _magnification(operator))[:, None].astype(np.float32)
+        variances += (self.by_msi + self.left * _magnification(operator))[:, None].astype(np.float32)
         if solved is None:
             variances += (self.power @ self.variance)[:, None].astype(np.float32)
             return variances

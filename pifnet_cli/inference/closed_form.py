@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from models.anchors.detail import DetailFilter
 from models.anchors.regression import Regression
 from models.catalog import BlockName, PointwiseName, kriging_class, training_free_class
 from models.classical.bands import least_squares_synthesis
 from models.classical.moments import SceneMoments
 from models.interface import BlockFusion, PointwiseFusion
+from pifnet_cli.align import Alignment
+from pifnet_cli.degrade.psf import Psf
+from pifnet_cli.inference.denoising import MsiNoise, ReadWindow, msi_noise
 from pifnet_cli.inference.gaps import filled, masked, valid_pixels
 from pifnet_cli.lattice import on_hr_array, parallel, sampling_operator
 from pifnet_cli.pair import PairTile, TileEngine
@@ -89,10 +93,15 @@ class KrigingEngine:
     """Guided kriging, in cores small enough for the systems of equations that they lead to."""
 
     def __init__(
-        self, kriging: "GuidedKriging", *, ratio: tuple[float, float], weights: NDArray[np.float64] | None = None
+        self,
+        kriging: "GuidedKriging",
+        *,
+        ratio: tuple[float, float],
+        weights: NDArray[np.float64] | None = None,
+        detail: DetailFilter | None = None,
     ) -> None:
-        """Ratio: sides of an LR pixel in HR pixels, rows and columns. Weights: as for `parallel`."""
-        self._kriging, self._ratio, self._weights = kriging, ratio, weights
+        """Ratio: sides of an LR pixel in HR pixels, rows and columns. Weights: as for `parallel`. Detail: if noisy."""
+        self._kriging, self._ratio, self._weights, self._detail = kriging, ratio, weights, detail
         self.margin = max(kriging.halo, SUPPORT)
 
     @property
@@ -107,7 +116,7 @@ class KrigingEngine:
 
     def fuse(self, tile: PairTile) -> Pixels:
         """(C, H, W) on the tile's pixels."""
-        along = parallel(tile, *self._ratio, weights=self._weights)
+        along = self._prepared(tile)
         is_valid = valid_pixels(along)
         fused = np.full(is_valid.shape, np.nan, dtype=np.float32)
         for place, part in self._parts(along, is_valid):
@@ -118,7 +127,7 @@ class KrigingEngine:
 
     def fuse_with_sigma(self, tile: PairTile) -> tuple[Pixels, Pixels]:
         """What `fuse` returns, and its standard deviation: (C, H, W) each, NaN in the same places."""
-        along = parallel(tile, *self._ratio, weights=self._weights)
+        along = self._prepared(tile)
         is_valid = valid_pixels(along)
         fused, sigma = (np.full(is_valid.shape, np.nan, dtype=np.float32) for _ in range(2))
         for place, part in self._parts(along, is_valid):
@@ -130,6 +139,11 @@ class KrigingEngine:
         sigma[np.isnan(fused)] = np.nan
         return fused, sigma
 
+    def _prepared(self, tile: PairTile) -> PairTile:
+        """With LR rows along HR rows, and without the HR-MSI's noise."""
+        clean = tile if self._detail is None else replace(tile, hr_msi=self._detail.apply(tile.hr_msi))
+        return parallel(clean, *self._ratio, weights=self._weights)
+
     def _parts(self, along: PairTile, is_valid: NDArray[np.bool_]) -> Iterator[tuple[tuple[slice, slice], PairTile]]:
         """Every core's place in the tile, and what it depends on; none where all is nodata, whatever would come out."""
         known, whole = on_hr_array(along), along.geometry.tile
@@ -139,8 +153,27 @@ class KrigingEngine:
                 yield place, _surrounded(known, core, self._kriging.halo)
 
 
-def anchor_engine(anchor: Anchor, regression: Regression, *, ratio: tuple[float, float]) -> TileEngine:
-    """The estimate that a network starts from; also methods of their own.
+def scene_anchor(
+    anchor: Anchor, regression: Regression, read_hr: ReadWindow, *, alignment: Alignment, psf: Psf
+) -> TileEngine:
+    """The estimate that a network starts from, or a method of its own, with what a few windows of the HR-MSI tell.
+
+    Args:
+        anchor: Which.
+        regression: Of the pair.
+        read_hr: HR window -> (M, H, W).
+        alignment: How the scenes lie on each other.
+        psf: The hyperspectral sensor's blur, in HR pixels.
+    """
+    ratio = alignment.ratio_rows, alignment.ratio_columns
+    noise = msi_noise(read_hr, regression, area=alignment.output, psf=psf) if anchor is Anchor.KRIGING else None
+    return anchor_engine(anchor, regression, ratio=ratio, noise=noise)
+
+
+def anchor_engine(
+    anchor: Anchor, regression: Regression, *, ratio: tuple[float, float], noise: MsiNoise | None = None
+) -> TileEngine:
+    """The estimate that a network starts from; also methods of their own. Arguments as for `kriging_engine`.
 
     Raises:
         ValueError: `Anchor.NONE` is no estimate.
@@ -149,18 +182,27 @@ def anchor_engine(anchor: Anchor, regression: Regression, *, ratio: tuple[float,
         case Anchor.REGRESSION:
             return PointwiseEngine(regression)
         case Anchor.KRIGING:
-            return kriging_engine(regression, ratio=ratio)
+            return kriging_engine(regression, ratio=ratio, noise=noise)
         case Anchor.NONE:
             raise ValueError("interpolation is no anchor")
 
 
 def kriging_engine(
-    regression: Regression, *, ratio: tuple[float, float], msi_noise: NDArray[np.float64] | None = None
+    regression: Regression, *, ratio: tuple[float, float], noise: MsiNoise | None = None
 ) -> KrigingEngine:
-    """Guided kriging of a pair. `msi_noise` is what its standard deviations take for the HR-MSI's, (M,) variances."""
+    """Guided kriging of a pair.
+
+    Args:
+        regression: Of the pair.
+        ratio: Sides of an LR pixel in HR pixels, rows and columns.
+        noise: Of the HR-MSI; None for none.
+    """
     mean_ratio = float(np.sqrt(ratio[0] * ratio[1]))
-    kriging = kriging_class().from_regression(regression, ratio=mean_ratio, msi_noise=msi_noise)
-    return KrigingEngine(kriging, ratio=ratio, weights=regression.weights)
+    error = None if noise is None else noise.error
+    kriging = kriging_class().from_regression(regression, ratio=mean_ratio, msi_error=error)
+    return KrigingEngine(
+        kriging, ratio=ratio, weights=regression.weights, detail=None if noise is None else noise.filter
+    )
 
 
 def training_free_engine(

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from models.anchors.msi_noise import unpredictable_variance
 from pifnet_cli.align import Alignment
 from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.inference.closed_form import KrigingEngine
@@ -13,7 +12,6 @@ from pifnet_cli.pair import PairGeometry, PairTile, plan_windows
 from pifnet_cli.scene import Pixels, Window
 
 SAMPLES = 3  # windows along either side of a scene that are looked at
-NOISE_WINDOW = 96  # HR pixels along the side of a window that the HR-MSI's noise is found from
 
 ReadWindow = Callable[[Window], Pixels]
 
@@ -37,11 +35,6 @@ class BandErrors:
         """(C,) in pixel units; NaN for bands without a valid pixel."""
         empty = self._counts == 0
         return np.asarray(np.where(empty, np.nan, np.sqrt(self._squares / np.where(empty, 1, self._counts))))
-
-
-def msi_noise(read_hr: ReadWindow, area: Window) -> NDArray[np.float64]:
-    """(M,) variances of what is unpredictable in the HR-MSI, from windows spread over `area`."""
-    return unpredictable_variance([read_hr(window) for window in _spread(area, NOISE_WINDOW)])
 
 
 def expected_error(

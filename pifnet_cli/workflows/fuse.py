@@ -15,10 +15,10 @@ from models.anchors.regression import Regression, RegressionSums
 from models.classical.moments import MomentSums, SceneMoments
 from pifnet_cli.errors import BandsError, GridError
 from pifnet_cli.estimation.operator import mtf_at_nyquist
-from pifnet_cli.inference.closed_form import anchor_engine, kriging_engine, training_free_engine
+from pifnet_cli.inference.closed_form import scene_anchor, training_free_engine
 from pifnet_cli.inference.gaps import GapEngine, valid_pixels
 from pifnet_cli.inference.statistics import Sums, scene_statistics
-from pifnet_cli.inference.uncertainty import BandErrors, msi_noise
+from pifnet_cli.inference.uncertainty import BandErrors
 from pifnet_cli.inference.witness import Witness, notices
 from pifnet_cli.pair import PairGeometry, PairTile, TileEngine, UncertainEngine, plan_windows
 from pifnet_cli.raster.pipeline import RowReader, WindowReader, WriteBehind
@@ -274,14 +274,16 @@ def _method_engine(
     plan: FusionPlan, statistics: Regression | SceneMoments, settings: FuseSettings, bands: Bands, hr: SceneReader
 ) -> TileEngine:
     alignment, choice = plan.alignment, plan.choice
-    ratio = alignment.ratio_rows, alignment.ratio_columns
     if isinstance(statistics, SceneMoments):
         good = None if bands.good is None else np.array(bands.good)
+        ratio = alignment.ratio_rows, alignment.ratio_columns
         return training_free_engine(choice.method, statistics, ratio=ratio, good=good)
-    if plan.uncertainty is not None:
-        return kriging_engine(statistics, ratio=ratio, msi_noise=msi_noise(hr.read, alignment.output))
+
+    def started(anchor: Anchor) -> TileEngine:
+        return scene_anchor(anchor, statistics, hr.read, alignment=alignment, psf=plan.psf)
+
     if choice.checkpoint is None:
-        return anchor_engine(Anchor(choice.method), statistics, ratio=ratio)
+        return started(Anchor(choice.method))
     from pifnet_cli.inference.engine import load_engine  # noqa: PLC0415 - torch only where a network is used
 
     anchor = Anchor((choice.header or {}).get("anchor", Anchor.REGRESSION))
@@ -291,7 +293,7 @@ def _method_engine(
         statistics,
         device=settings.device,
         precision=settings.precision,
-        anchor=None if is_built_in or anchor is Anchor.NONE else anchor_engine(anchor, statistics, ratio=ratio),
+        anchor=None if is_built_in or anchor is Anchor.NONE else started(anchor),
     )
 
 

@@ -16,12 +16,11 @@ from torch import nn
 from models.anchors.regression import Regression, RegressionSums
 from models.anchors.subspace import ResidualBasis, band_mean_square, image_scale, noise_scale, residual_basis
 from models.interface import FusionNetwork, OutputStart
-from pifnet_cli.align import Alignment
 from pifnet_cli.checkpoint import WEIGHTS_FILE, Header, TrainingState, bands_record, load_state
 from pifnet_cli.degrade.noise import noise_std
 from pifnet_cli.device import chosen_device, chosen_precision
 from pifnet_cli.errors import BandsError, CheckpointError, GridError, SettingsError, TrainingError
-from pifnet_cli.inference.closed_form import anchor_engine
+from pifnet_cli.inference.closed_form import scene_anchor
 from pifnet_cli.inference.statistics import scene_statistics
 from pifnet_cli.networks import block_ratio, build_network
 from pifnet_cli.pair import TileEngine
@@ -221,17 +220,17 @@ def _training_pair(source: Source, share: float, settings: TrainSettings) -> Tra
         regression=regression,
         area=area,
         held_out=held_out,
-        anchor=_anchor(source.alignment, regression, settings),
+        anchor=_anchor(source, regression, settings),
     )
 
 
-def _anchor(alignment: Alignment, regression: Regression, settings: TrainSettings) -> TileEngine | None:
+def _anchor(source: Source, regression: Regression, settings: TrainSettings) -> TileEngine | None:
     """What the network starts from, where that is neither interpolation nor the regression it knows of itself."""
     anchor = settings.anchor_used
     is_built_in = anchor is Anchor.REGRESSION and settings.variant_used is Variant.ANCHORED
     if anchor is Anchor.NONE or is_built_in:
         return None
-    return anchor_engine(anchor, regression, ratio=(alignment.ratio_rows, alignment.ratio_columns))
+    return scene_anchor(anchor, regression, source.read_hr, alignment=source.alignment, psf=source.psf)
 
 
 def _basis(scenes: _Scenes, settings: TrainSettings) -> ResidualBasis:

@@ -8,12 +8,13 @@ import pytest
 from models.anchors.regression import RegressionSums
 from pifnet_cli.align import align
 from pifnet_cli.degrade.psf import gaussian_from_mtf
-from pifnet_cli.inference.closed_form import kriging_engine
+from pifnet_cli.inference.closed_form import scene_anchor
 from pifnet_cli.inference.statistics import scene_statistics
-from pifnet_cli.inference.uncertainty import BandErrors, expected_error, msi_noise
+from pifnet_cli.inference.uncertainty import BandErrors, expected_error
 from pifnet_cli.pair import PairGeometry, PairTile, plan_windows
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.scene import Window
+from pifnet_cli.settings import Anchor
 from waves import NODATA, Texture, write_pair
 
 BANDS = 14
@@ -32,8 +33,9 @@ class Scenes:
         sums = RegressionSums(hsi_bands=BANDS, msi_bands=3)
         how = {"alignment": self.alignment, "psf": self.psf, "report": lambda *_: None}
         self.regression = scene_statistics(sums, self.lr.read, self.hr.read, **how)
-        noise = msi_noise(self.hr.read, self.alignment.output)
-        self.engine = kriging_engine(self.regression, ratio=ratio, msi_noise=noise)
+        self.engine = scene_anchor(
+            Anchor.KRIGING, self.regression, self.hr.read, alignment=self.alignment, psf=self.psf
+        )
 
     def tile(self, window):
         windows = plan_windows(self.alignment, window, self.psf, margin=self.engine.margin)

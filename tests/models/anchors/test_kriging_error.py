@@ -6,13 +6,14 @@ import pytest
 from dense_kriging import C, dense_covariance, dense_features, simulated
 from models.anchors import kriging_error
 from models.anchors.kriging import GuidedKriging
-from models.anchors.msi_noise import unpredictable_variance
 from models.anchors.noise import noise_std
 from models.anchors.regression import RegressionSums
 from pifnet_cli.degrade.noise import with_noise
 from pifnet_cli.degrade.psf import gaussian_from_mtf
 from pifnet_cli.inference.closed_form import kriging_engine
+from pifnet_cli.inference.denoising import msi_noise
 from pifnet_cli.pair import PairGeometry, PairTile, degrade_msi
+from pifnet_cli.scene import Window
 from reference_scenes import real_scene
 
 RATIO = 4.0
@@ -26,7 +27,7 @@ def _kriging(pair, **options):
     return GuidedKriging.from_regression(pair.regression, ratio=RATIO, **options)
 
 
-def _posterior(pair, kriging, msi_noise):
+def _posterior(pair, kriging, msi_error):
     """(C, H, W) variances, every matrix whole, in float64; NaN leaves LR pixels and fine pixels out."""
     regression, (height, width) = kriging.regression, pair.hr_msi.shape[1:]
     msi, hsi = (image.reshape(len(image), -1).astype(float) for image in (pair.hr_msi, pair.lr_hsi))
@@ -55,7 +56,7 @@ def _posterior(pair, kriging, msi_noise):
     left = np.maximum(variance - np.square(kriging.synthesis) @ usual - np.square(noise_std(regression)), 0)
     energy = np.square(sampling).sum(axis=1).mean()
     total += (left * (1 - sampling.shape[0] / sampling.shape[1]) / energy)[:, None]
-    total += (np.square(regression.weights) @ msi_noise)[:, None]
+    total += np.diag(regression.weights @ msi_error @ regression.weights.T)[:, None]
     distances = np.square(features[: len(features) // 2]).sum(axis=0)
     total += np.outer(variance / regression.pixels, 1 + distances)
     return np.where(valid, total, np.nan).reshape(-1, height, width)
@@ -63,13 +64,13 @@ def _posterior(pair, kriging, msi_noise):
 
 @pytest.mark.parametrize("holes", [False, True])
 def test_sigma_is_that_of_the_dense_posterior(holes):
-    pair, msi_noise = simulated(noise=0.005), np.array([1e-6, 4e-6, 9e-6])
-    kriging = _kriging(pair, adapts=False, msi_noise=msi_noise)
+    pair, msi_error = simulated(noise=0.005), np.diag([1e-6, 4e-6, 9e-6]) + 1e-7
+    kriging = _kriging(pair, adapts=False, msi_error=msi_error)
     if holes:
         pair.lr_hsi[:, 2, 4:6] = np.nan
         pair.hr_msi[1, 10, 17] = np.nan
         pair.hr_msi[:, 15:22, 28:36] = np.nan
-    expected = _posterior(pair, kriging, msi_noise)
+    expected = _posterior(pair, kriging, msi_error)
     sigma = _with_sigma(pair, kriging)[1]
 
     assert np.array_equal(np.isnan(sigma), np.isnan(expected))
@@ -153,7 +154,7 @@ def test_scenes_drawn_from_the_model_are_covered_as_a_normal_distribution_is(msi
     normalised = []
     for seed in range(3):
         pair = _drawn(seed, msi_noise=msi_noise)
-        fused, sigma = _with_sigma(pair, _kriging(pair, msi_noise=np.full(len(pair.hr_msi), msi_noise**2)))
+        fused, sigma = _with_sigma(pair, _kriging(pair, msi_error=msi_noise**2 * np.eye(len(pair.hr_msi))))
         normalised.append((fused - pair.reference) / sigma)
     normalised = np.stack(normalised)
     assert 0.62 < (np.abs(normalised) < 1).mean() < 0.74
@@ -162,41 +163,10 @@ def test_scenes_drawn_from_the_model_are_covered_as_a_normal_distribution_is(msi
 
 
 def test_noise_of_the_hr_msi_goes_through_the_weights():
-    pair, variances = simulated(noise=0.005), np.array([1e-4, 0, 4e-4])
-    squares = [np.square(_with_sigma(pair, _kriging(pair, msi_noise=noise))[1]) for noise in (None, variances)]
-    added = np.square(pair.regression.weights) @ variances
+    pair, error = simulated(noise=0.005), np.diag([1e-4, 0, 4e-4])
+    squares = [np.square(_with_sigma(pair, _kriging(pair, msi_error=given))[1]) for given in (None, error)]
+    added = np.diag(pair.regression.weights @ error @ pair.regression.weights.T)
     np.testing.assert_allclose((squares[1] - squares[0]).mean(axis=(1, 2)), added, rtol=1e-3)
-
-
-# Weights between bands, so that one predicts the others, over a surface that neighbours predict.
-def _smooth_msi(side=96, *, bands=4):
-    rows, columns = np.meshgrid(np.arange(side), np.arange(side), indexing="ij")
-    waves = np.stack([np.sin(rows / a + columns / b) for a, b in ((9, 14), (21, -11), (-6, 30))])
-    return 0.4 + 0.1 * np.tensordot(np.random.default_rng(0).normal(size=(bands, 3)), waves, 1)
-
-
-@pytest.mark.parametrize("holes", [False, True])
-def test_noise_of_the_hr_msi_is_found(holes):
-    std = np.array([0.002, 0.006, 0.01, 0.004])
-    clean = _smooth_msi()
-    noisy = clean + std[:, None, None] * np.random.default_rng(1).normal(size=clean.shape)
-    if holes:
-        noisy[2, 30:40, 50:70] = np.nan
-    found = np.sqrt(unpredictable_variance([noisy[:, :48].astype(np.float32), noisy[:, 48:].astype(np.float32)]))
-    # Of 36 values in each of many blocks, the twentieth part with least scatter has about 0.8 of the noise.
-    np.testing.assert_allclose(found, 0.8 * std, rtol=0.15)
-
-
-def test_texture_that_bands_share_is_no_noise():
-    rng = np.random.default_rng(2)
-    shared = rng.normal(size=(96, 96))
-    msi = np.stack([1 + 0.1 * shared, 2 - 0.3 * shared, 0.5 + 0.2 * shared]) + 0.001 * rng.normal(size=(3, 96, 96))
-    assert (np.sqrt(unpredictable_variance([msi.astype(np.float32)])) < 0.002).all()
-
-
-@pytest.mark.parametrize("shape", [(4, 2, 50), (4, 6, 6), (4, 0, 0)])
-def test_too_few_pixels_tell_nothing_of_the_hr_msi_s_noise(shape):
-    assert (unpredictable_variance([np.ones(shape, dtype=np.float32)]) == np.zeros(4)).all()
 
 
 def test_a_real_scene_is_covered(shared_data):
@@ -210,7 +180,9 @@ def test_a_real_scene_is_covered(shared_data):
     hr_msi = with_noise(np.stack([part.mean(axis=0) for part in np.array_split(reference, 4)]), 40, rng)
     low, sums = degrade_msi(hr_msi, geometry.lr_in_hr, psf), RegressionSums(hsi_bands=len(reference), msi_bands=4)
     sums.add(lr_hsi.reshape(len(lr_hsi), -1), low.reshape(4, -1))
-    engine = kriging_engine(sums.solve(), ratio=(ratio, ratio), msi_noise=unpredictable_variance([hr_msi]))
+    regression = sums.solve()
+    noise = msi_noise(lambda window: hr_msi[:, *window.slices], regression, area=Window(0, 0, *size), psf=psf)
+    engine = kriging_engine(regression, ratio=(ratio, ratio), noise=noise)
     fused, sigma = engine.fuse_with_sigma(PairTile(lr_hsi, hr_msi, geometry, psf))
     error = np.abs(fused - reference)
     known = np.isfinite(error)
