@@ -23,6 +23,7 @@ REACH = 1.0  # LR pixels by which the LR-HSI is continued beyond its outermost p
 CONTROL_STEP = 16  # HR pixels between exactly projected points where the two CRS differ
 SIZE_RATIO_TOLERANCE = 0.02  # how far H/h and W/w may differ where sizes are all there is
 SEPARABLE_TOLERANCE = 1e-9  # off-diagonal terms below this many pixels per pixel are rounding
+AS_DELIVERED = Affine.identity()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Alignment:
     """How the HR-MSI grid and the LR-HSI grid lie on each other.
 
     `ratio_rows` and `ratio_columns` are the sides of an LR pixel in HR pixels; `output` the HR pixels to be written;
-    `shift` (rows, columns) how many HR pixels further down and right the LR pixels lie than their georeferencing says.
+    `correction` takes the place (column, row) where an LR pixel lies by its georeferencing, in HR pixels from the
+    HR-MSI's upper left corner, to where it does lie.
     """
 
     hr_grid: Grid
@@ -41,7 +43,13 @@ class Alignment:
     notices: tuple[str, ...]
     _to_lr_map: MapTransform | None
     _to_hr_map: MapTransform | None
-    shift: tuple[float, float] = (0.0, 0.0)
+    correction: Affine = AS_DELIVERED
+
+    @property
+    def shift(self) -> tuple[float, float]:
+        """(rows, columns): how many HR pixels the correction moves LR pixels down and right, amid the output."""
+        return displacement(self.correction, self.output.row + self.output.height / 2,
+                            self.output.column + self.output.width / 2)  # fmt: skip
 
     @property
     def ratio(self) -> float:
@@ -55,15 +63,11 @@ class Alignment:
 
     def lr_positions(self, hr_window: Window) -> Positions:
         """Where the pixel centres of an HR window lie in the LR-HSI, in LR pixels."""
-        there = self.hr_grid.transform
-        if any(self.shift):
-            there @= Affine.translation(-self.shift[1], -self.shift[0])
-        return _positions(hr_window, there, self.lr_grid.transform, self._to_lr_map)
+        return _positions(hr_window, self._corrected, self.lr_grid.transform, self._to_lr_map)
 
     def hr_positions(self, lr_window: Window) -> Positions:
         """Where the pixel centres of an LR window lie in the HR-MSI, in HR pixels."""
-        found = _positions(lr_window, self.lr_grid.transform, self.hr_grid.transform, self._to_hr_map)
-        return found.moved(-self.shift[0], -self.shift[1]) if any(self.shift) else found
+        return _positions(lr_window, self.lr_grid.transform, self._corrected, self._to_hr_map)
 
     def lr_window(self, hr_window: Window, margin: int) -> Window:
         """The LR pixels within `margin` of the pixel centres of an HR window; empty where the LR-HSI ends before."""
@@ -75,8 +79,27 @@ class Alignment:
         whole = _bounding_window(self.hr_positions(lr_window), radius)
         return whole.clipped(self.hr_grid.height, self.hr_grid.width)
 
+    @property
+    def _corrected(self) -> Affine:
+        """From HR pixels to the place on the map that LR pixels there claim."""
+        corrected: Affine = self.hr_grid.transform @ ~self.correction
+        return corrected
 
-def align(lr: Scene, hr: Scene, *, extent: Extent = Extent.COMMON, phase: Phase = Phase.TRUE) -> Alignment:
+
+def displacement(correction: Affine, row: float, column: float) -> tuple[float, float]:
+    """(rows down, columns right) by which a correction moves what lies at a place; all in HR pixels."""
+    a, b, c, d, e, f = correction[:6]
+    return d * column + (e - 1) * row + f, (a - 1) * column + b * row + c
+
+
+def align(
+    lr: Scene,
+    hr: Scene,
+    *,
+    extent: Extent = Extent.COMMON,
+    phase: Phase = Phase.TRUE,
+    correction: Affine | None = None,
+) -> Alignment:
     """Relate two scenes of the same ground.
 
     Args:
@@ -85,16 +108,21 @@ def align(lr: Scene, hr: Scene, *, extent: Extent = Extent.COMMON, phase: Phase 
         extent: What is written.
         phase: Whether positions come from map coordinates, or upper left corners are taken to coincide and the ratio to
             be a whole number, as in published code.
+        correction: What is known of the LR-HSI's place besides (`Alignment`). Scenes that share no map are then taken
+            to lie as `on_one_plane` says before the correction.
 
     Raises:
         GridError: Only one scene has a CRS, they do not overlap by an LR pixel, or the HR-MSI is the coarser one.
     """
     if phase is Phase.NAIVE:
         lr = _with_common_corner(lr, hr)
+    if correction is not None:
+        lr = on_one_plane(lr, hr)
     lr_grid, notices = _comparable_lr_grid(lr, hr)
     to_lr_map, to_hr_map = _map_transforms(lr, hr)
     alignment = Alignment(lr_grid=lr_grid, hr_grid=hr.grid, output=hr.grid.window, ratio_rows=1.0, ratio_columns=1.0,
-                          notices=notices, _to_lr_map=to_lr_map, _to_hr_map=to_hr_map)  # fmt: skip
+                          notices=notices if correction is None else (), _to_lr_map=to_lr_map, _to_hr_map=to_hr_map,
+                          correction=AS_DELIVERED if correction is None else correction)  # fmt: skip
     common = _common_window(alignment, lr, hr, reach=REACH)
     ratio_rows, ratio_columns = _local_ratio(alignment, common)
     if min(ratio_rows, ratio_columns) < 1 - 1e-6:
@@ -106,6 +134,23 @@ def align(lr: Scene, hr: Scene, *, extent: Extent = Extent.COMMON, phase: Phase 
     _require_overlap(shared, lr, hr, ratio_rows=ratio_rows, ratio_columns=ratio_columns)
     output = hr.grid.window if extent is Extent.HR else common
     return replace(alignment, output=output, ratio_rows=ratio_rows, ratio_columns=ratio_columns)
+
+
+def share_a_map(lr: Scene, hr: Scene) -> bool:
+    """Whether the files themselves say how the two scenes lie on each other."""
+    if lr.grid.is_georeferenced and hr.grid.is_georeferenced:
+        return True
+    is_bare = not (lr.grid.is_georeferenced or hr.grid.is_georeferenced)
+    return is_bare and not (lr.grid.transform.is_identity and hr.grid.transform.is_identity)
+
+
+def on_one_plane(lr: Scene, hr: Scene) -> Scene:
+    """The LR-HSI; without a common map it is given the HR-MSI's corner, and the ratio of their sizes."""
+    if share_a_map(lr, hr):
+        return lr
+    ratio = _size_ratio(hr.grid.height / lr.grid.height, hr.grid.width / lr.grid.width)
+    transform = hr.grid.transform @ Affine.scale(ratio)
+    return replace(lr, grid=replace(lr.grid, transform=transform, crs_wkt=hr.grid.crs_wkt))
 
 
 def _with_common_corner(lr: Scene, hr: Scene) -> Scene:
@@ -121,7 +166,8 @@ def _comparable_lr_grid(lr: Scene, hr: Scene) -> tuple[Grid, tuple[str, ...]]:
         bare, located = (lr, hr) if hr.grid.is_georeferenced else (hr, lr)
         raise GridError(
             f"{bare.path}: has no CRS, but {located.path} has one; both or neither must be georeferenced; "
-            f"assign one with: gdal_edit.py -a_srs EPSG:CODE -a_ullr ULX ULY LRX LRY {bare.path}"
+            f"let --align affine find its place, or assign one with: "
+            f"gdal_edit.py -a_srs EPSG:CODE -a_ullr ULX ULY LRX LRY {bare.path}"
         )
     if lr.grid.is_georeferenced:
         return lr.grid, ()
@@ -131,7 +177,8 @@ def _comparable_lr_grid(lr: Scene, hr: Scene) -> tuple[Grid, tuple[str, ...]]:
     if abs(rows / columns - 1) > SIZE_RATIO_TOLERANCE:
         raise GridError(
             f"{lr.path}: neither it nor {hr.path} is georeferenced, and their sizes give different ratios along rows "
-            f"({rows:.3f}) and columns ({columns:.3f}); crop them to the same ground, or georeference both"
+            f"({rows:.3f}) and columns ({columns:.3f}); let --align affine find how they lie, crop them to the same "
+            f"ground, or georeference both"
         )
     ratio = _size_ratio(rows, columns)
     return replace(lr.grid, transform=Affine.scale(ratio)), (
@@ -243,7 +290,7 @@ def _common_window(alignment: Alignment, lr: Scene, hr: Scene, *, reach: float) 
     x, y = _applied(alignment.lr_grid.transform, columns + 0.5, rows + 0.5)
     if alignment._to_hr_map is not None:
         x, y = alignment._to_hr_map(x, y)
-    hr_columns, hr_rows = _applied(~hr.grid.transform, x, y)
+    hr_columns, hr_rows = _applied(~alignment._corrected, x, y)
     if not (np.isfinite(hr_rows).all() and np.isfinite(hr_columns).all()):
         raise GridError(f"{lr.path}: its outline has no place in the CRS of {hr.path}; reproject one file first")
     tolerance = 1e-6  # a pixel centre on the outline is inside

@@ -91,6 +91,7 @@ class Align(StrEnum):
 
     NONE = "none"
     SHIFT = "shift"
+    AFFINE = "affine"
 
 
 class Variant(StrEnum):

@@ -133,7 +133,7 @@ def _shifted(name):
         x, y = rasterio.warp.transform(UTM, crs, [365200], [5806900])
         transform = Affine(40, 0, x[0], 0, -40, y[0])
     delivered = align(_scene("lr.tif", 24, 30, transform, crs), _hr(200, 240))
-    return delivered, replace(delivered, shift=SHIFT)
+    return delivered, replace(delivered, correction=Affine.translation(SHIFT[1], SHIFT[0]))
 
 
 @pytest.mark.parametrize("name", GRIDS)
@@ -163,7 +163,7 @@ def test_a_shift_is_undone_on_the_way_back(name):
 
 def test_a_whole_lr_pixel_of_shift_is_the_next_lr_pixel():
     delivered, _ = _shifted("same corner")
-    shifted = replace(delivered, shift=(4.0, -8.0))
+    shifted = replace(delivered, correction=Affine.translation(-8, 4))
     before, after = (alignment.lr_positions(Window(40, 40, 3, 5)) for alignment in (delivered, shifted))
     np.testing.assert_allclose(after.rows, before.rows - 1)
     np.testing.assert_allclose(after.columns, before.columns + 2)
@@ -171,6 +171,6 @@ def test_a_whole_lr_pixel_of_shift_is_the_next_lr_pixel():
 
 def test_what_a_tile_reads_follows_the_shift():
     delivered, _ = _shifted("same corner")
-    shifted = replace(delivered, shift=(8.0, 4.0))
+    shifted = replace(delivered, correction=Affine.translation(4, 8))
     before, after = (alignment.lr_window(Window(40, 40, 16, 16), 2) for alignment in (delivered, shifted))
     assert (after.row, after.column) == (before.row - 2, before.column - 1)

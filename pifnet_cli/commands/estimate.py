@@ -1,15 +1,23 @@
 """`pifnet estimate`: blur and misregistration, found from the pair itself."""
 
 import json
+from typing import Annotated
 
 import typer
 
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
+from pifnet_cli.settings import Align
 
 
 def estimate(
-    lr_hsi: options.LrHsi, hr_msi: options.HrMsi, as_json: options.AsJson = False, quiet: options.Quiet = False
+    lr_hsi: options.LrHsi,
+    hr_msi: options.HrMsi,
+    align: Annotated[
+        Align, typer.Option("--align", help="What to look for: a shift, or an affine correction (rotation, scale).")
+    ] = Align.SHIFT,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Find how the LR-HSI's sensor blurs, and by how much the two scenes are displaced; `pifnet fuse` does so itself.
 
@@ -18,7 +26,7 @@ def estimate(
     from pifnet_cli.workflows.estimate import estimate_scene_pair
 
     with reporting(quiet):
-        record = estimate_scene_pair(lr_hsi, hr_msi)
+        record = estimate_scene_pair(lr_hsi, hr_msi, align)
     if as_json:
         typer.echo(json.dumps(record, indent=2))
     else:

@@ -37,7 +37,12 @@ def fuse(
         ),
     ] = None,
     align: Annotated[
-        Align, typer.Option("--align", help="shift: correct the misregistration found between the scenes.")
+        Align,
+        typer.Option(
+            "--align",
+            help="Correct the misregistration found between the scenes: shift, or affine (rotation and scale besides; "
+            "also places scenes without georeferencing).",
+        ),
     ] = FuseSettings.align,
     tile_size: Annotated[
         int, typer.Option("--tile-size", help="Side of a tile, overlap included, in HR pixels.")

@@ -41,11 +41,13 @@ class Sample(NamedTuple):
         lr_hsi: (C, h, w); NaN where invalid.
         hr_msi: (M, H, W), with all that any blur and shift that are tried reach; NaN where invalid.
         lr_in_hr: The LR pixels' centres in the HR window, as delivered.
+        origin: The HR window's first row and column in the HR-MSI.
     """
 
     lr_hsi: Pixels
     hr_msi: Pixels
     lr_in_hr: Positions
+    origin: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,14 @@ class Estimate:
 
 
 class OperatorFit:
-    """The likelihood of operators, given samples of a pair."""
+    """The likelihood of operators, given samples of a pair.
+
+    Attributes:
+        samples: Windows of one pair.
+        ratio: Sides of an LR pixel in HR pixels, rows and columns.
+        scores: (K, h, w) of every window, the LR-HSI's components in units of their noise.
+        floor: (K,), the least variance that a component's residual is believed to have.
+    """
 
     def __init__(self, samples: Sequence[Sample], *, ratio: tuple[float, float]) -> None:
         """Project the LR-HSI on its components.
@@ -119,8 +128,8 @@ class OperatorFit:
         Raises:
             ValueError: Too few LR pixels are valid.
         """
-        self._samples, self._ratio = list(samples), ratio
-        self._scores, self._floor = _component_scores([sample.lr_hsi for sample in samples])
+        self.samples, self.ratio = list(samples), ratio
+        self.scores, self.floor = component_scores([sample.lr_hsi for sample in samples])
 
     def log_likelihood(self, operator: Operator) -> float:
         """Up to a constant that is the same for all operators."""
@@ -139,20 +148,30 @@ class OperatorFit:
     def _covariances(self, operator: Operator) -> tuple[Floats, Floats, int]:
         """(K, K) of what the regression leaves and of all there is, and the pixels."""
         designs, targets = [], []
-        for sample, scores in zip(self._samples, self._scores, strict=True):
-            seen = degraded(sample, operator, _margin(self._ratio))
+        for sample, scores in zip(self.samples, self.scores, strict=True):
+            seen = degraded(sample, operator, shift_margin(self.ratio))
             usable = np.isfinite(seen).all(axis=0) & np.isfinite(scores).all(axis=0)
             designs.append(seen[:, usable])
             targets.append(scores[:, usable])
         design, target = np.concatenate(designs, axis=1), np.concatenate(targets, axis=1)
-        if target.shape[1] < MINIMUM_PIXELS:
-            raise ValueError(f"only {target.shape[1]} LR pixels are valid in both scenes")
-        design = design - design.mean(axis=1, keepdims=True)
+        require_pixels(target.shape[1])
         target = target - target.mean(axis=1, keepdims=True)
-        basis = np.linalg.qr(design.T / np.maximum(design.std(axis=1), 1e-30))[0]  # (P, M)
+        basis = orthonormal(design.T.astype(np.float64))
         left = target - target @ basis @ basis.T
-        floor, pixels = np.diag(self._floor), target.shape[1]
+        floor, pixels = np.diag(self.floor), target.shape[1]
         return left @ left.T / pixels + floor, target @ target.T / pixels + floor, pixels
+
+
+def orthonormal(design: Floats) -> Floats:
+    """(P, M) -> (P, M): a basis of what its columns span, each less its mean."""
+    centred = design - design.mean(axis=0)
+    return np.asarray(np.linalg.qr(centred / np.maximum(centred.std(axis=0), 1e-30))[0])
+
+
+def require_pixels(count: int) -> None:
+    """Raise `ValueError` where too few LR pixels are left."""
+    if count < MINIMUM_PIXELS:
+        raise ValueError(f"only {count} LR pixels are valid in both scenes")
 
 
 def estimate_operator(
@@ -173,7 +192,12 @@ def estimate_operator(
     Raises:
         ValueError: Too few LR pixels are valid.
     """
-    fit = OperatorFit(samples, ratio=ratio)
+    return fitted_operator(OperatorFit(samples, ratio=ratio), delivered=delivered, sigma=sigma)
+
+
+def fitted_operator(fit: OperatorFit, *, delivered: Operator, sigma: tuple[float, float] | None = None) -> Estimate:
+    """As `estimate_operator`, of samples that are prepared already."""
+    ratio = fit.ratio
     known = None if sigma is None else mtf_at_nyquist(sigma, ratio)
 
     def operator_at(point: Floats) -> Operator:
@@ -222,7 +246,7 @@ def degraded(sample: Sample, operator: Operator, margin: tuple[float, float]) ->
     else:
         seen = _blurred_at(sample.hr_msi, at, operator)
     inside = sample.lr_in_hr
-    is_far = _within(inside, height, width, margin)
+    is_far = within(inside, height, width, margin)
     seen[:, ~is_far] = np.nan
     return seen
 
@@ -238,18 +262,19 @@ def _blurred_at(image: Pixels, at: Positions, operator: Operator) -> Pixels:
     return seen.astype(np.float32)
 
 
-def _within(positions: Positions, height: int, width: int, margin: tuple[float, float]) -> NDArray[np.bool_]:
+def within(positions: Positions, height: int, width: int, margin: tuple[float, float]) -> NDArray[np.bool_]:
+    """(h, w): at least `margin` pixels inside of the border of an image of `height` x `width`."""
     rows = (positions.rows >= margin[0]) & (positions.rows <= height - 1 - margin[0])
     columns = (positions.columns >= margin[1]) & (positions.columns <= width - 1 - margin[1])
     return rows[:, None] & columns[None] if positions.is_separable else rows & columns
 
 
-def _margin(ratio: tuple[float, float]) -> tuple[float, float]:
+def shift_margin(ratio: tuple[float, float]) -> tuple[float, float]:
     """HR pixels from the border within which an LR pixel's centre may be moved out of the window."""
     return SHIFT_LIMIT * ratio[0], SHIFT_LIMIT * ratio[1]
 
 
-def _component_scores(images: Sequence[Pixels]) -> tuple[list[Floats], Floats]:
+def component_scores(images: Sequence[Pixels]) -> tuple[list[Floats], Floats]:
     """(K, h, w) each: noise-whitened principal components of the LR-HSI over all windows; (K,): their least noise."""
     flat = np.concatenate([image.reshape(len(image), -1) for image in images], axis=1).astype(np.float64)
     counts = np.isfinite(flat).sum(axis=1)

@@ -65,6 +65,16 @@ class FusedScene:
         alignment = self.plan.alignment
         return alignment.shift[0] / alignment.ratio_rows, alignment.shift[1] / alignment.ratio_columns
 
+    def _turn(self) -> dict[str, object]:
+        """What an affine correction did besides; nothing where there is none."""
+        affine = None if self.plan.estimate is None else self.plan.estimate.affine
+        if affine is None:
+            return {}
+        return {
+            "rotation corrected": round(affine.rotation_deg, 4),
+            "scale corrected": [round(value, 5) for value in affine.scale],
+        }
+
     def record(self) -> dict[str, object]:
         """The result as JSON values."""
         scene, gsd = self.scene, self.scene.grid.gsd
@@ -79,6 +89,7 @@ class FusedScene:
             "ratio": round(self.plan.alignment.ratio, 6),
             "mtf": [round(value, 3) for value in self._mtf],
             "shift corrected": [round(value, 3) for value in self._shift_lr],
+            **self._turn(),
             "dtype": scene.dtype,
             "tiles": len(self.plan.tiles),
         }

@@ -20,6 +20,7 @@ from pifnet_cli.raster.writer import require_apart
 from pifnet_cli.scene import METHOD_FIELD, RATIO_FIELD, Scene, Window
 from pifnet_cli.settings import Align, FuseSettings, Method, Phase, Protocol
 from pifnet_cli.tiling.layout import TilePlan
+from pifnet_cli.workflows.estimate import register_scenes
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +57,14 @@ def plan_fusion(
         )
     header = None if checkpoint is None else read_header(checkpoint)
     phase = settings.phase or Phase((header or {}).get("phase", Phase.TRUE))
-    alignment = align(lr.scene, hr.scene, extent=settings.extent, phase=phase)
-    given = _given_psf(settings, header, alignment)
-    estimate = _estimate(lr, hr, alignment, given) if _is_estimated(settings, given, phase) else None
+    estimate: PairEstimate | None
+    if settings.align is Align.AFFINE:
+        estimate, alignment = _registered(lr, hr, settings, header, phase)
+        given = _given_psf(settings, header, alignment)
+    else:
+        alignment = align(lr.scene, hr.scene, extent=settings.extent, phase=phase)
+        given = _given_psf(settings, header, alignment)
+        estimate = _estimate(lr, hr, alignment, given) if _is_estimated(settings, given, phase) else None
     choice = choose_method(
         settings.method,
         checkpoint,
@@ -76,8 +82,8 @@ def plan_fusion(
         given = _given_psf(settings, choice.header, alignment)
     psf = given or (_usual_psf(alignment) if estimate is None else estimate.estimate.operator.psf)
     if estimate is not None and settings.align is Align.SHIFT:
-        alignment = replace(alignment, shift=estimate.shift)
-    for notice in (*alignment.notices, *_regrid_notices(choice, alignment), *_shift_notices(estimate, alignment)):
+        alignment = replace(alignment, correction=estimate.correction)
+    for notice in (*alignment.notices, *_regrid_notices(choice, alignment), *_shift_notices(estimate, settings)):
         log.warning("%s, %s: %s", lr.scene.path, hr.scene.path, notice)
     log.info("method %s: %s", choice.method.value, choice.reason)
     target = _target(lr.scene, output, alignment, settings, method=choice.method)
@@ -128,6 +134,21 @@ def _estimate(lr: SceneReader, hr: SceneReader, alignment: Alignment, given: Psf
     return found if found.is_reliable else None
 
 
+def _registered(
+    lr: SceneReader, hr: SceneReader, settings: FuseSettings, header: Mapping[str, Any] | None, phase: Phase
+) -> tuple[PairEstimate, Alignment]:
+    """Blur and affine correction as the pair tells them."""
+    if phase is Phase.NAIVE:
+        raise SettingsError("--align affine: --phase naive takes upper left corners to coincide; choose one of both")
+
+    def sigma_of(alignment: Alignment) -> tuple[float, float] | None:
+        given = _given_psf(settings, header, alignment)
+        return None if given is None else (given.sigma_rows, given.sigma_columns)
+
+    estimate = register_scenes(lr, hr, sigma_of=sigma_of)
+    return estimate, align(lr.scene, hr.scene, extent=settings.extent, correction=estimate.correction)
+
+
 def _given_psf(settings: FuseSettings, header: Mapping[str, Any] | None, alignment: Alignment) -> Psf | None:
     """The user's sensor model, else the checkpoint's; None where neither says anything."""
     trained = (header or {}).get("sensor") or {}
@@ -144,12 +165,19 @@ def _usual_psf(alignment: Alignment) -> Psf:
     return gaussian_from_mtf(DEFAULT_MTF, ratio_rows=alignment.ratio_rows, ratio_columns=alignment.ratio_columns)
 
 
-def _shift_notices(estimate: PairEstimate | None, alignment: Alignment) -> list[str]:
-    if estimate is None or not estimate.is_worrying:
+def _shift_notices(estimate: PairEstimate | None, settings: FuseSettings) -> list[str]:
+    """What the user should know about where the scenes lie."""
+    if estimate is None:
         return []
-    rows, columns = estimate.shift_lr
-    done = "corrected" if any(alignment.shift) else "not corrected, since --align none was asked for"
-    return [f"the LR-HSI lies {rows:+.2f} LR pixels down and {columns:+.2f} right of the HR-MSI: {done}"]
+    notices = []
+    if estimate.is_worrying:
+        rows, columns = estimate.shift_lr
+        done = "not corrected, since --align none was asked for" if settings.align is Align.NONE else "corrected"
+        notices.append(f"the LR-HSI lies {rows:+.2f} LR pixels down and {columns:+.2f} right of the HR-MSI: {done}")
+    if estimate.is_uneven:
+        remedy = "is left" if settings.align is Align.AFFINE else "--align affine corrects rotation and scale"
+        notices.append(f"its shift varies by {estimate.shift_spread_lr:.2f} LR pixels over the scene: {remedy}")
+    return notices
 
 
 def _tiles(settings: FuseSettings, choice: Choice, alignment: Alignment) -> TilePlan:
