@@ -1,6 +1,7 @@
 """`pifnet estimate`: blur and misregistration, found from the pair itself."""
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import typer
@@ -30,4 +31,18 @@ def estimate(
     if as_json:
         typer.echo(json.dumps(record, indent=2))
     else:
-        typer.echo("\n".join(f"{key.replace('_', ' ')}: {value}" for key, value in record.items()))
+        typer.echo("\n".join(_lines(record)))
+
+
+def _lines(record: Mapping[str, object]) -> Iterator[str]:
+    """One a figure; what belongs together is indented, what repeats stands on one line."""
+    for key, value in record.items():
+        name = key.replace("_", " ")
+        if isinstance(value, Mapping):
+            yield f"{name}:"
+            yield from (f"  {line}" for line in _lines(value))
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            yield f"{name}:"
+            yield from (f"  {', '.join(_lines(part))}" for part in value)
+        else:
+            yield f"{name}: {value}"

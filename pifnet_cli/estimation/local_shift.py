@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pifnet_cli.estimation.displacement import DisplacementFit, Field, Places
 from pifnet_cli.estimation.operator import LARGEST_ERROR, Floats
 
-PART = 16  # LR pixels along the side of a part, at least
+PART = 10  # LR pixels along the side of a part, at least
 PARTS = 3  # along either side of a window that is all of a scene, or one of few
 FEW = 4  # windows, from which on each is a part
 QUARTILE = 0.75  # parts that are trusted to agree; the rest may have clouds, shadows or lean

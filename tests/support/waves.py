@@ -13,6 +13,7 @@ GSD = 10.0  # metres, of an HR pixel
 NORTH_UP = Affine(GSD, 0.0, 365000.0, 0.0, -GSD, 5807000.0)
 SOUTH_UP = Affine(GSD, 0.0, 365000.0, 0.0, GSD, 5807000.0)
 NODATA = -9999.0
+NOWHERE_ELSE = Affine.identity()
 
 
 class Ground:
@@ -86,6 +87,8 @@ def write_pair(
     mtf: float = 0.3,
     ground: Ground | None = None,
     displaced: tuple[float, float] = (0.0, 0.0),
+    misplaced: Affine = NOWHERE_ELSE,
+    is_bare: bool = False,
     snr_db: tuple[float, float] | None = None,
     spoil=None,
 ) -> tuple[Path, Path, NDArray[np.float32]]:
@@ -97,6 +100,8 @@ def write_pair(
         ratio: GSD of LR-HSI over that of HR-MSI, which the blur follows.
         ground: By default a few waves.
         displaced: LR pixels (down, right) by which the LR-HSI shows what lies beyond where it says.
+        misplaced: Where LR pixels lie, given where they say, (column, row) in HR pixels.
+        is_bare: Neither file tells where it lies.
         snr_db: Of the LR-HSI and the HR-MSI; by default they have no noise.
         spoil: Called with the LR-HSI and the HR-MSI, to be written over with `NODATA` in places.
     """
@@ -107,13 +112,14 @@ def write_pair(
     sigma = GSD * ratio / math.pi * math.sqrt(-2 * math.log(mtf))
     size = lr_size or tuple(math.ceil(side / ratio) for side in hr_size)
     there = lr_transform or hr_transform @ Affine.scale(ratio)
-    lr_hsi = ground.seen(there @ Affine.translation(displaced[1], displaced[0]), *size, sigma=sigma)
+    seen_from = hr_transform @ misplaced @ ~hr_transform @ there
+    lr_hsi = ground.seen(seen_from @ Affine.translation(displaced[1], displaced[0]), *size, sigma=sigma)
     if snr_db is not None:
         rng = np.random.default_rng(1)
         lr_hsi, hr_msi = noisy(lr_hsi, snr_db[0], rng), noisy(hr_msi, snr_db[1], rng)
     if spoil is not None:
         spoil(lr_hsi, hr_msi)
-    nodata = {"nodata": NODATA, "crs": UTM_33N}
-    lr = write_scene(folder / "lr.tif", lr_hsi, transform=there, **nodata)
-    hr = write_scene(folder / "hr.tif", hr_msi, transform=hr_transform, **nodata)
+    nodata = {"nodata": NODATA, "crs": None if is_bare else UTM_33N}
+    lr = write_scene(folder / "lr.tif", lr_hsi, transform=None if is_bare else there, **nodata)
+    hr = write_scene(folder / "hr.tif", hr_msi, transform=None if is_bare else hr_transform, **nodata)
     return lr, hr, truth
