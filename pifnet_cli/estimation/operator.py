@@ -254,12 +254,18 @@ def degraded(sample: Sample, operator: Operator, margin: tuple[float, float]) ->
 def _blurred_at(image: Pixels, at: Positions, operator: Operator) -> Pixels:
     """(M, H, W) -> (M, h, w) at any positions: blurred as a whole, then interpolated; many times cheaper than exact."""
     is_valid = np.asarray(np.isfinite(image).all(axis=0))
+    if is_valid.all():
+        return _blurred_planes(image, at, operator)
     planes = np.concatenate([np.where(is_valid, image, np.float32(0)), is_valid[None].astype(np.float32)])
-    blurred = ndimage.gaussian_filter(planes, (0, *operator.sigma), mode="mirror")
-    sampled = np.stack([ndimage.map_coordinates(plane, (at.rows, at.columns), mode="mirror") for plane in blurred])
+    sampled = _blurred_planes(planes, at, operator)
     share = sampled[-1]
     seen = np.where(share >= MINIMUM_VALID, sampled[:-1] / np.maximum(share, MINIMUM_VALID), np.nan)
     return seen.astype(np.float32)
+
+
+def _blurred_planes(planes: Pixels, at: Positions, operator: Operator) -> Pixels:
+    blurred = ndimage.gaussian_filter(planes, (0, *operator.sigma), mode="mirror")
+    return np.stack([ndimage.map_coordinates(plane, (at.rows, at.columns), mode="mirror") for plane in blurred])
 
 
 def within(positions: Positions, height: int, width: int, margin: tuple[float, float]) -> NDArray[np.bool_]:

@@ -10,9 +10,9 @@ from pifnet_cli.align import AS_DELIVERED, Alignment, align, on_one_plane, share
 from pifnet_cli.degrade.psf import gaussian_from_mtf
 from pifnet_cli.errors import GridError
 from pifnet_cli.estimation.affine import AffineEstimate, AffineFit
-from pifnet_cli.estimation.displacement import DisplacementFit
+from pifnet_cli.estimation.displacement import DisplacementFit, Places
 from pifnet_cli.estimation.local_shift import spread
-from pifnet_cli.estimation.operator import START_MTF, Operator, OperatorFit, fitted_operator
+from pifnet_cli.estimation.operator import COARSE_STEP, SHIFT_LIMIT, START_MTF, Operator, OperatorFit
 from pifnet_cli.estimation.overview import Source
 from pifnet_cli.estimation.pair import WINDOW, PairEstimate, estimate_fit, estimate_pair, pair_fit
 from pifnet_cli.estimation.search import best_places
@@ -22,10 +22,10 @@ ROUNDS = 3  # of blur and places, each given the other
 SETTLED = 0.05  # LR pixels by which the last round moves no corner
 COARSE_RATIO = 4  # HR pixels along an LR pixel that are left where both scenes are made small
 LEAST_RATIO = 2  # likewise, at the least ratio that is tried
-SEARCHED_LR = 36  # pixels of the LR-HSI along its mean side that are compared where nothing is known of its place
+SEARCHED_LR = 26  # pixels of the LR-HSI along its mean side that are compared where nothing is known of its place
 SEARCHED_HR = 512  # pixels along the longer side of the HR-MSI, likewise
 RATIOS = 1 / 3, 2.0  # of the ratio of the sizes, which it would be if both showed the same ground
-CANDIDATES = 3
+CANDIDATES = 6
 CORRELATED = 0.8  # the least correlation of two scenes that show the same ground
 
 SigmaOf = Callable[[Alignment], tuple[float, float] | None]
@@ -48,7 +48,7 @@ def register_pair(lr: Source, hr: Source, *, default_mtf: float, sigma_of: Sigma
     """
     is_mapped = share_a_map(lr.scene, hr.scene)
     lr = replace(lr, scene=on_one_plane(lr.scene, hr.scene))
-    near = _as_delivered(lr, hr, sigma_of) if is_mapped else _searched(lr, hr)
+    near = _as_delivered(lr, hr) if is_mapped else _searched(lr, hr)
     for _ in range(ROUNDS):
         placed = align(lr.scene, hr.scene, correction=near)
         fit, sigma = pair_fit(lr.read, hr.read, placed), sigma_of(placed)
@@ -69,29 +69,15 @@ def _affine(fit: OperatorFit, placed: Alignment, operator: Operator) -> AffineEs
     return AffineFit(blurred, placed_by=placed.correction, shift=operator.shift).estimate()
 
 
-def _as_delivered(lr: Source, hr: Source, sigma_of: SigmaOf) -> Affine:
+def _as_delivered(lr: Source, hr: Source) -> Affine:
     """A correction to a fraction of an LR pixel; of large scenes in two steps, the first of all of both, made small."""
     ratio = align(lr.scene, hr.scene).ratio
     factor = _factor(max(lr.scene.grid.height, lr.scene.grid.width), 2 * WINDOW)
     fine = max(int(factor * ratio / COARSE_RATIO), 1)
-    near = AS_DELIVERED
-    if factor > 1:
-        coarse = _blindly_refined(lr.coarse(factor), hr.coarse(fine), AS_DELIVERED, lambda _: None)
-        near = AS_DELIVERED if coarse is None else _at_finer(coarse.correction, fine)
-    found = _blindly_refined(lr, hr, near, sigma_of)
-    return near if found is None else found.correction
-
-
-def _blindly_refined(lr: Source, hr: Source, near: Affine, sigma_of: SigmaOf) -> AffineEstimate | None:
-    """Shift and blur, then all of an affine correction; None where they cannot be told."""
-    try:
-        placed = align(lr.scene, hr.scene, correction=near)
-        fit, sigma = pair_fit(lr.read, hr.read, placed), sigma_of(placed)
-        operator = fitted_operator(fit, delivered=Operator(sigma or fit.ratio, (0.0, 0.0)), sigma=sigma).operator
-        found = _affine(fit, placed, operator)
-    except (GridError, ValueError, np.linalg.LinAlgError):
-        return None
-    return found if found.is_reliable else None
+    coarse = None if factor == 1 else _likely(lr.coarse(factor), hr.coarse(fine), AS_DELIVERED)
+    near = _at_finer(coarse.correction, fine) if coarse is not None and coarse.is_reliable else AS_DELIVERED
+    found = _likely(lr, hr, near)
+    return found.correction if found is not None and found.is_reliable else near
 
 
 def _searched(lr: Source, hr: Source) -> Affine:
@@ -106,11 +92,11 @@ def _searched(lr: Source, hr: Source) -> Affine:
     places = best_places(low.pixels(), high.pixels(), ratios=ratios, count=CANDIDATES)
     starts = [AS_DELIVERED, *(place.lr_to_hr @ ~onto_hr for place in places)]
     found = [likely for start in starts if (likely := _likely(low, high, start)) is not None]
-    if not found:
-        raise GridError(_refusal(lr, hr, "no place of one on the other stands out"))
-    near = _at_finer(max(found, key=lambda likely: likely.evidence).correction, fine)
-    finer = _likely(lr, hr, near)
-    return near if finer is None else finer.correction
+    best = max(found, key=lambda likely: likely.evidence, default=None)
+    finer = None if best is None else _likely(lr, hr, _at_finer(best.correction, fine))
+    if finer is None or finer.correlation < CORRELATED:
+        raise GridError(_refusal(lr, hr, "no place stands out"))
+    return finer.correction
 
 
 def _likely(lr: Source, hr: Source, near: Affine) -> AffineEstimate | None:
@@ -119,10 +105,19 @@ def _likely(lr: Source, hr: Source, near: Affine) -> AffineEstimate | None:
         placed = align(lr.scene, hr.scene, correction=near)
         fit = pair_fit(lr.read, hr.read, placed)
         blur = gaussian_from_mtf(START_MTF, ratio_rows=fit.ratio[0], ratio_columns=fit.ratio[1])
-        found = _affine(fit, placed, Operator((blur.sigma_rows, blur.sigma_columns), (0.0, 0.0)))
+        blurred = DisplacementFit(fit, sigma=(blur.sigma_rows, blur.sigma_columns))
+        found = AffineFit(blurred, placed_by=near, shift=_likely_shift(blurred)).estimate()
     except (GridError, ValueError, np.linalg.LinAlgError):
         return None
     return found if found.correction.determinant > 0 else None
+
+
+def _likely_shift(fit: DisplacementFit) -> tuple[float, float]:
+    """The best of a lattice, HR pixels."""
+    steps = np.arange(-SHIFT_LIMIT, SHIFT_LIMIT + 1e-9, COARSE_STEP)
+    shifts = [(float(down * fit.ratio[0]), float(right * fit.ratio[1])) for down in steps for right in steps]
+    at = fit.places
+    return max(shifts, key=lambda shift: fit.log_likelihood(Places(at.rows + shift[0], at.columns + shift[1])))
 
 
 def _factor(side: int, largest: int) -> int:
