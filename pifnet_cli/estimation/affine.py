@@ -7,8 +7,9 @@ from affine import Affine
 
 from pifnet_cli.align import AS_DELIVERED, displacement
 from pifnet_cli.estimation.displacement import DisplacementFit, Field, Places, Solution
-from pifnet_cli.estimation.operator import LARGEST_ERROR, SHIFT_LIMIT, SIGNIFICANT, Floats
+from pifnet_cli.estimation.operator import SHIFT_LIMIT, SIGNIFICANT, Floats
 
+LARGEST_PLACE_ERROR = 0.25  # LR pixels, of the worst place of a scene: standard error from which on it is not told
 NOTICEABLE = 0.03  # LR pixels; what moves no pixel further is left out
 
 # The six parameters are LR pixels amid the scene, or at its end: down, down by rows, down by columns, right, right by
@@ -49,7 +50,7 @@ class AffineEstimate:
     @property
     def is_reliable(self) -> bool:
         """Whether every LR pixel's place is told."""
-        return self.place_error < LARGEST_ERROR
+        return self.place_error < LARGEST_PLACE_ERROR
 
     @property
     def rotation_deg(self) -> float:

@@ -104,8 +104,8 @@ class DisplacementFit:
         best = self._explained(field.at(parameters))
         damping = np.eye(len(parameters)) / DAMPING**2
         for _ in range(STEPS):
-            gradient, normal = self._normal_equations(field, parameters, best)
-            step = np.linalg.solve(normal + damping, gradient)
+            gradients, normal = self._normal_equations(field, parameters, best)
+            step = np.linalg.solve(normal + damping, gradients.sum(axis=0))
             step *= min(1.0, LARGEST_STEP / max(np.abs(step).max(), 1e-30))
             for _ in range(HALVINGS):
                 found = self._explained(field.at(parameters + step))
@@ -117,8 +117,10 @@ class DisplacementFit:
             parameters, best = parameters + step, found
             if np.abs(step).max() < CONVERGED:
                 break
-        _, normal = self._normal_equations(field, parameters, best)
-        return Solution(parameters, np.asarray(np.linalg.inv(normal + damping)), best.log_likelihood)
+        gradients, normal = self._normal_equations(field, parameters, best)
+        inverse = np.asarray(np.linalg.inv(normal + damping))
+        covariance = inverse @ (gradients.T @ gradients + damping) @ inverse  # true whatever the noise of each pixel
+        return Solution(parameters, covariance, best.log_likelihood)
 
     def log_likelihood(self, places: Places) -> float:
         """Up to a constant that all places have in common."""
@@ -143,20 +145,21 @@ class DisplacementFit:
                           float(-0.5 * len(self._scores) * np.log(variances).sum()))  # fmt: skip
 
     def _normal_equations(self, field: Field, parameters: Floats, found: "_Explained") -> tuple[Floats, Floats]:
+        """(P, J), the gradient of the log-likelihood of each pixel, and (J, J), the expected curvature."""
         seen, basis, scores, variances, _ = found
         residual = self._scores - basis @ scores
         weights = np.linalg.lstsq(seen.T @ seen, seen.T @ (basis @ scores), rcond=None)[0]  # (M, K)
         slopes = [image.slopes(part) for image, part in self._by_window(field.at(parameters))]
         down, right = (np.concatenate(axis, axis=1).T for axis in zip(*slopes, strict=True))  # (P, M) each
-        gradient, normal = np.zeros(len(parameters)), np.zeros((len(parameters),) * 2)
+        gradients, normal = np.zeros_like(field.rows), np.zeros((len(parameters),) * 2)
         for component in _telling(scores, variances):
             slope, variance = weights[:, component], variances[component]
             change = (down @ slope)[:, None] * field.rows + (right @ slope)[:, None] * field.columns
             change -= change.mean(axis=0)
             change -= basis @ (basis.T @ change)
-            gradient += change.T @ residual[:, component] / variance
+            gradients += change * (residual[:, component] / variance)[:, None]
             normal += change.T @ change / variance
-        return gradient, normal
+        return gradients, normal
 
     def _by_window(self, places: Places) -> list[tuple["_Blurred", Places]]:
         ends = np.cumsum(self._counts)[:-1]

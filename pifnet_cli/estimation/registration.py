@@ -50,18 +50,27 @@ def register_pair(lr: Source, hr: Source, *, default_mtf: float, sigma_of: Sigma
     lr = replace(lr, scene=on_one_plane(lr.scene, hr.scene))
     near = _as_delivered(lr, hr) if is_mapped else _searched(lr, hr)
     for _ in range(ROUNDS):
-        placed = align(lr.scene, hr.scene, correction=near)
+        placed = _placed(lr, hr, near, is_mapped=is_mapped)
         fit, sigma = pair_fit(lr.read, hr.read, placed), sigma_of(placed)
         estimate = estimate_fit(fit, default_mtf=default_mtf, sigma=sigma)
         affine = _affine(fit, placed, estimate.estimate.operator)
         near = affine.correction
-        if _furthest(placed, align(lr.scene, hr.scene, correction=near)) < SETTLED:
+        if _furthest(placed, _placed(lr, hr, near, is_mapped=is_mapped)) < SETTLED:
             break
     _require_reliable(estimate, affine, lr, hr, is_mapped=is_mapped)
     if is_mapped and affine.is_shift:
         delivered = align(lr.scene, hr.scene)
         return estimate_pair(lr.read, hr.read, alignment=delivered, default_mtf=default_mtf, sigma=sigma)
     return replace(estimate, affine=affine)
+
+
+def _placed(lr: Source, hr: Source, correction: Affine, *, is_mapped: bool) -> Alignment:
+    try:
+        return align(lr.scene, hr.scene, correction=correction)
+    except GridError as error:
+        if is_mapped:
+            raise
+        raise GridError(_refusal(lr, hr, "no place stands out")) from error
 
 
 def _affine(fit: OperatorFit, placed: Alignment, operator: Operator) -> AffineEstimate:
