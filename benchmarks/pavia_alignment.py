@@ -3,9 +3,9 @@
 python benchmarks/pavia_alignment.py DATA -o PICTURE.png
 
 DATA is `reg_pavia_dataset.mat`, or the folder of real scenes. The picture has six fields on one part of the HR-MSI: the
-HR-MSI; the LR-HSI where a shared upper left corner and the ratios of the sizes would put it; the LR-HSI where it is found
-to lie; the fused scene; and the HR-MSI in a checkerboard with the LR-HSI as put naively, and with the fused scene. Nothing
-else is written.
+HR-MSI; the LR-HSI where a shared upper left corner and the ratios of the sizes would put it; the LR-HSI where it is
+found to lie; the fused scene; the HR-MSI in a checkerboard with the LR-HSI as put naively, and with the fused scene.
+Nothing else is written.
 
 Prints the correlation of each colour of the HR-MSI with the mean of the bands there, naive and registered, and what was
 found beside what was published.

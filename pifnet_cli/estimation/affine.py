@@ -10,6 +10,7 @@ from pifnet_cli.estimation.displacement import DisplacementFit, Field, Places, S
 from pifnet_cli.estimation.operator import SHIFT_LIMIT, SIGNIFICANT, Floats
 
 LARGEST_PLACE_ERROR = 0.25  # LR pixels, of the worst place of a scene: standard error from which on it is not told
+CORRELATED = 0.8  # the least correlation of two scenes that show the same ground
 NOTICEABLE = 0.03  # LR pixels; what moves no pixel further is left out
 
 # The six parameters are LR pixels amid the scene, or at its end: down, down by rows, down by columns, right, right by
@@ -49,8 +50,8 @@ class AffineEstimate:
 
     @property
     def is_reliable(self) -> bool:
-        """Whether every LR pixel's place is told."""
-        return self.place_error < LARGEST_PLACE_ERROR
+        """Whether the scenes belong together, and every LR pixel's place is told."""
+        return self.correlation > CORRELATED and self.place_error < LARGEST_PLACE_ERROR
 
     @property
     def rotation_deg(self) -> float:

@@ -9,7 +9,7 @@ from affine import Affine
 from pifnet_cli.align import AS_DELIVERED, Alignment, align, on_one_plane, share_a_map
 from pifnet_cli.degrade.psf import gaussian_from_mtf
 from pifnet_cli.errors import GridError
-from pifnet_cli.estimation.affine import AffineEstimate, AffineFit
+from pifnet_cli.estimation.affine import CORRELATED, AffineEstimate, AffineFit
 from pifnet_cli.estimation.displacement import DisplacementFit, Places
 from pifnet_cli.estimation.local_shift import spread
 from pifnet_cli.estimation.operator import COARSE_STEP, SHIFT_LIMIT, START_MTF, Operator, OperatorFit
@@ -26,7 +26,6 @@ SEARCHED_LR = 26  # pixels of the LR-HSI along its mean side that are compared w
 SEARCHED_HR = 512  # pixels along the longer side of the HR-MSI, likewise
 RATIOS = 1 / 3, 2.0  # of the ratio of the sizes, which it would be if both showed the same ground
 CANDIDATES = 6
-CORRELATED = 0.8  # the least correlation of two scenes that show the same ground
 
 SigmaOf = Callable[[Alignment], tuple[float, float] | None]
 
