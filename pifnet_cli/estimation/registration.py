@@ -47,7 +47,7 @@ def register_pair(lr: Source, hr: Source, *, default_mtf: float, sigma_of: Sigma
     """
     is_mapped = share_a_map(lr.scene, hr.scene)
     lr = replace(lr, scene=on_one_plane(lr.scene, hr.scene))
-    near = _as_delivered(lr, hr) if is_mapped else _searched(lr, hr)
+    near = _approached(lr, hr, AS_DELIVERED if is_mapped else _searched(lr, hr))
     for _ in range(ROUNDS):
         placed = _placed(lr, hr, near, is_mapped=is_mapped)
         fit, sigma = pair_fit(lr.read, hr.read, placed), sigma_of(placed)
@@ -77,19 +77,8 @@ def _affine(fit: OperatorFit, placed: Alignment, operator: Operator) -> AffineEs
     return AffineFit(blurred, placed_by=placed.correction, shift=operator.shift).estimate()
 
 
-def _as_delivered(lr: Source, hr: Source) -> Affine:
-    """A correction to a fraction of an LR pixel; of large scenes in two steps, the first of all of both, made small."""
-    ratio = align(lr.scene, hr.scene).ratio
-    factor = _factor(max(lr.scene.grid.height, lr.scene.grid.width), 2 * WINDOW)
-    fine = max(int(factor * ratio / COARSE_RATIO), 1)
-    coarse = None if factor == 1 else _likely(lr.coarse(factor), hr.coarse(fine), AS_DELIVERED)
-    near = _at_finer(coarse.correction, fine) if coarse is not None and coarse.is_reliable else AS_DELIVERED
-    found = _likely(lr, hr, near)
-    return found.correction if found is not None and found.is_reliable else near
-
-
 def _searched(lr: Source, hr: Source) -> Affine:
-    """A correction to a fraction of an LR pixel, of scenes whose place on each other nobody knows."""
+    """A correction, of scenes whose place on each other nobody knows; both are made small and compared whole."""
     mean_side = int(np.sqrt(lr.scene.grid.height * lr.scene.grid.width))
     factor, ratio = _factor(mean_side, SEARCHED_LR), align(lr.scene, hr.scene, correction=AS_DELIVERED).ratio
     fine = max(_factor(max(hr.scene.grid.height, hr.scene.grid.width), SEARCHED_HR),
@@ -101,10 +90,21 @@ def _searched(lr: Source, hr: Source) -> Affine:
     starts = [AS_DELIVERED, *(place.lr_to_hr @ ~onto_hr for place in places)]
     found = [likely for start in starts if (likely := _likely(low, high, start)) is not None]
     best = max(found, key=lambda likely: likely.evidence, default=None)
-    finer = None if best is None else _likely(lr, hr, _at_finer(best.correction, fine))
-    if finer is None or finer.correlation < CORRELATED:
+    if best is None or best.correlation < CORRELATED:
         raise GridError(_refusal(lr, hr, "no place stands out"))
-    return finer.correction
+    return _at_finer(best.correction, fine)
+
+
+def _approached(lr: Source, hr: Source, near: Affine) -> Affine:
+    """A correction to a fraction of an LR pixel; of large scenes in two steps, the first of all of both, made small."""
+    ratio = align(lr.scene, hr.scene, correction=near).ratio
+    factor = _factor(max(lr.scene.grid.height, lr.scene.grid.width), 2 * WINDOW)
+    fine = max(int(factor * ratio / COARSE_RATIO), 1)
+    if factor > 1:
+        coarse = _likely(lr.coarse(factor), hr.coarse(fine), _at_coarser(near, fine))
+        near = _at_finer(coarse.correction, fine) if coarse is not None and coarse.is_reliable else near
+    found = _likely(lr, hr, near)
+    return found.correction if found is not None and found.is_reliable else near
 
 
 def _likely(lr: Source, hr: Source, near: Affine) -> AffineEstimate | None:
@@ -135,6 +135,10 @@ def _factor(side: int, largest: int) -> int:
 def _at_finer(correction: Affine, factor: int) -> Affine:
     """The same in pixels of which `factor` make one."""
     return Affine.scale(factor) @ correction @ Affine.scale(1 / factor)
+
+
+def _at_coarser(correction: Affine, factor: int) -> Affine:
+    return Affine.scale(1 / factor) @ correction @ Affine.scale(factor)
 
 
 def _furthest(first: Alignment, second: Alignment) -> float:

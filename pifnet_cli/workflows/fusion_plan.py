@@ -175,7 +175,8 @@ def _shift_notices(estimate: PairEstimate | None, settings: FuseSettings) -> lis
         done = "not corrected, since --align none was asked for" if settings.align is Align.NONE else "corrected"
         notices.append(f"the LR-HSI lies {rows:+.2f} LR pixels down and {columns:+.2f} right of the HR-MSI: {done}")
     if estimate.is_uneven:
-        remedy = "is left" if settings.align is Align.AFFINE else "--align affine corrects rotation and scale"
+        is_rest = settings.align is Align.AFFINE
+        remedy = "no affine correction removes that" if is_rest else "--align affine corrects rotation and scale"
         notices.append(f"its shift varies by {estimate.shift_spread_lr:.2f} LR pixels over the scene: {remedy}")
     return notices
 

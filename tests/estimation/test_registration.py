@@ -70,10 +70,11 @@ def test_a_pair_that_is_moved_alone_stays_parallel(shift):
 
 
 @pytest.mark.slow
-def test_a_large_scene_is_first_looked_at_from_afar():
+@pytest.mark.parametrize("crs", [UTM, None], ids=["map", "bare"])
+def test_a_large_scene_is_first_looked_at_from_afar(crs):
     size = 420, 240
     far = _about(210, 120, Affine.rotation(1.5) @ Affine.scale(1.02))  # by up to two LR pixels
-    lr, hr = _pair(far, lr_size=(105, 60), hr_size=size)
+    lr, hr = _pair(far, lr_size=(105, 60), hr_size=size, crs=crs)
     found = register_pair(lr, hr, default_mtf=0.3)
     assert _apart(found.correction, far, size=size) < 0.05
 
