@@ -174,3 +174,52 @@ def test_what_a_tile_reads_follows_the_shift():
     shifted = replace(delivered, correction=Affine.translation(4, 8))
     before, after = (alignment.lr_window(Window(40, 40, 16, 16), 2) for alignment in (delivered, shifted))
     assert (after.row, after.column) == (before.row - 2, before.column - 1)
+
+
+TURN = Affine.translation(60, 48) @ Affine.rotation(2) @ Affine.scale(1.02) @ Affine.translation(1.0, 2.0)
+TURN @= Affine.translation(-60, -48)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_an_affine_correction_moves_lr_pixels_from_where_they_claim_to_lie(name):
+    delivered, _ = _shifted(name)
+    corrected = replace(delivered, correction=TURN)
+    window = Window(3, 5, 4, 6)
+    before, after = delivered.hr_positions(window), corrected.hr_positions(window)
+    rows, columns = before.rows, before.columns
+    if before.is_separable:
+        rows, columns = np.broadcast_arrays(rows[:, None], columns[None])
+    expected = TURN @ (columns + 0.5, rows + 0.5)
+    np.testing.assert_allclose(after.columns + 0.5, expected[0], atol=1e-6)
+    np.testing.assert_allclose(after.rows + 0.5, expected[1], atol=1e-6)
+
+
+def test_the_shift_of_an_affine_correction_is_told_amid_the_output():
+    delivered, _ = _shifted("same corner")
+    corrected = replace(delivered, correction=TURN)
+    middle = corrected.output.width / 2, corrected.output.height / 2
+    column, row = TURN @ middle
+    assert corrected.shift == pytest.approx((row - middle[1], column - middle[0]))
+    assert delivered.shift == (0.0, 0.0)
+
+
+def test_ratio_and_footprint_follow_the_correction():
+    lr = _scene("lr.tif", 10, 10, HR_TRANSFORM @ Affine.translation(40, 40) @ Affine.scale(4))
+    corrected = align(lr, _hr(200, 240), correction=Affine.translation(20, -12) @ Affine.scale(1.1))
+    assert (corrected.ratio_rows, corrected.ratio_columns) == pytest.approx((4.4, 4.4))
+    around = corrected.output
+    middle = around.row + around.height / 2, around.column + around.width / 2
+    assert middle == pytest.approx((60 * 1.1 - 12, 60 * 1.1 + 20), abs=0.6)
+
+
+@pytest.mark.parametrize(("lr_crs", "hr_crs"), [(None, None), (None, UTM), (UTM, None)])
+def test_scenes_without_a_common_map_lie_corner_on_corner_before_a_correction(lr_crs, hr_crs):
+    lr = _scene("lr.img", 24, 99, Affine.identity() if lr_crs is None else HR_TRANSFORM, lr_crs)
+    hr = _scene("hr.img", 96, 120, Affine.identity() if hr_crs is None else HR_TRANSFORM, hr_crs)
+    with pytest.raises(GridError, match="--align affine"):
+        align(lr, hr)
+    place = Affine.translation(30, 7) @ Affine.rotation(10) @ Affine.scale(0.5)
+    placed = align(lr, hr, correction=place)
+    ratio = np.sqrt(96 / 24 * 120 / 99)
+    at = placed.hr_positions(Window(2, 3, 1, 1))
+    assert (at.columns[0, 0] + 0.5, at.rows[0, 0] + 0.5) == pytest.approx(place @ (3.5 * ratio, 2.5 * ratio))
