@@ -47,7 +47,8 @@ def register_pair(lr: Source, hr: Source, *, default_mtf: float, sigma_of: Sigma
     """
     is_mapped = share_a_map(lr.scene, hr.scene)
     lr = replace(lr, scene=on_one_plane(lr.scene, hr.scene))
-    near = _approached(lr, hr, AS_DELIVERED if is_mapped else _searched(lr, hr))
+    start = _placed(lr, hr, AS_DELIVERED if is_mapped else _searched(lr, hr), is_mapped=is_mapped)
+    near = _approached(lr, hr, start)
     for _ in range(ROUNDS):
         placed = _placed(lr, hr, near, is_mapped=is_mapped)
         fit, sigma = pair_fit(lr.read, hr.read, placed), sigma_of(placed)
@@ -95,11 +96,10 @@ def _searched(lr: Source, hr: Source) -> Affine:
     return _at_finer(best.correction, fine)
 
 
-def _approached(lr: Source, hr: Source, near: Affine) -> Affine:
+def _approached(lr: Source, hr: Source, start: Alignment) -> Affine:
     """A correction to a fraction of an LR pixel; of large scenes in two steps, the first of all of both, made small."""
-    ratio = align(lr.scene, hr.scene, correction=near).ratio
-    factor = _factor(max(lr.scene.grid.height, lr.scene.grid.width), 2 * WINDOW)
-    fine = max(int(factor * ratio / COARSE_RATIO), 1)
+    near, factor = start.correction, _factor(max(start.lr_grid.height, start.lr_grid.width), 2 * WINDOW)
+    fine = max(int(factor * start.ratio / COARSE_RATIO), 1)
     if factor > 1:
         coarse = _likely(lr.coarse(factor), hr.coarse(fine), _at_coarser(near, fine))
         near = _at_finer(coarse.correction, fine) if coarse is not None and coarse.is_reliable else near

@@ -126,9 +126,11 @@ def _estimate(lr: SceneReader, hr: SceneReader, alignment: Alignment, given: Psf
         log.info("%s, %s: blur and shift cannot be found: %s", lr.scene.path, hr.scene.path, error)
         return None
     log.info(
-        "found from the pair (rows, columns): MTF %.3f, %.3f at LR Nyquist, shift %+.3f, %+.3f LR pixels%s",
+        "found from the pair (rows, columns): MTF %.3f, %.3f at LR Nyquist, shift %+.3f, %+.3f LR pixels, "
+        "varying by %.3f%s",
         *found.mtf_at_nyquist,
         *found.shift_lr,
+        found.shift_spread_lr,
         "" if found.is_reliable else "; it tells too little to rely on",
     )
     return found if found.is_reliable else None
