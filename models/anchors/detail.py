@@ -53,7 +53,8 @@ class DetailFilter:
             windows: (M, H, W) each, of the HR-MSI; NaN where invalid.
             noise: (M,) standard deviations of its noise.
         """
-        gains, matrices, error = _noise_gains(), [], np.zeros((len(noise), len(noise)))
+        *gains, of_rest = _noise_gains()
+        matrices, error = [], np.diag(np.square(noise) * of_rest)
         details = [_details(window)[0] for window in windows]
         worst = 0.0
         for scale, gain in enumerate(gains):
@@ -169,11 +170,12 @@ def _blurred(image: Array32, scale: float) -> Array32:
 
 
 def _noise_gains() -> list[float]:
-    """Variance of white noise of variance one, in the detail at every scale."""
+    """Variance of white noise of variance one, in the detail at every scale, and in what is left."""
     side = 2 * int(TRUNCATE * SCALES[-1] + 0.5) + 1
     point = np.zeros((1, side, side), dtype=np.float32)
     point[0, side // 2, side // 2] = 1
-    return [float(np.square(detail).sum()) for detail in _details(point)[0]]
+    details, smooth = _details(point)
+    return [float(np.square(part).sum()) for part in (*details, smooth)]
 
 
 def _valid(image: Array32) -> Array64:

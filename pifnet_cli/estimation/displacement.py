@@ -128,8 +128,8 @@ class DisplacementFit:
 
     def evidence(self, places: Places) -> float:
         """Log-likelihood over scenes that have nothing to do with each other."""
-        unrelated = np.square(self._scores).mean(axis=0) + self._floor
-        return self.log_likelihood(places) + float(0.5 * len(self._scores) * np.log(unrelated).sum())
+        unrelated = self._scores.T @ self._scores / len(self._scores) + np.diag(self._floor)
+        return self.log_likelihood(places) + float(0.5 * len(self._scores) * np.linalg.slogdet(unrelated).logabsdet)
 
     def correlation(self, places: Places) -> float:
         """Of what the HR-MSI tells best of the LR-HSI, with the LR-HSI: the first canonical correlation, 0 to 1."""
@@ -139,15 +139,15 @@ class DisplacementFit:
         seen = np.concatenate([image.values(part) for image, part in self._by_window(places)], axis=1).T
         basis = orthonormal(seen)
         scores = basis.T @ self._scores
-        left = np.square(self._scores).sum(axis=0) - np.square(scores).sum(axis=0)
-        variances = np.maximum(left, 0) / len(self._scores) + self._floor
-        return _Explained(seen - seen.mean(axis=0), basis, scores, variances,
-                          float(-0.5 * len(self._scores) * np.log(variances).sum()))  # fmt: skip
+        left = self._scores - basis @ scores
+        variances, turn = np.linalg.eigh(left.T @ left / len(left) + np.diag(self._floor))
+        return _Explained(seen - seen.mean(axis=0), basis, turn, scores @ turn, variances,
+                          float(-0.5 * len(left) * np.log(variances).sum()))  # fmt: skip
 
     def _normal_equations(self, field: Field, parameters: Floats, found: "_Explained") -> tuple[Floats, Floats]:
         """(P, J), the gradient of the log-likelihood of each pixel, and (J, J), the expected curvature."""
-        seen, basis, scores, variances, _ = found
-        residual = self._scores - basis @ scores
+        seen, basis, turn, scores, variances, _ = found
+        residual = self._scores @ turn - basis @ scores
         weights = np.linalg.lstsq(seen.T @ seen, seen.T @ (basis @ scores), rcond=None)[0]  # (M, K)
         slopes = [image.slopes(part) for image, part in self._by_window(field.at(parameters))]
         down, right = (np.concatenate(axis, axis=1).T for axis in zip(*slopes, strict=True))  # (P, M) each
@@ -173,13 +173,15 @@ class _Explained(NamedTuple):
     Attributes:
         seen: (P, M), centred.
         basis: (P, M), orthonormal, of the same span.
-        scores: (M, K), the LR-HSI's components in the basis.
-        variances: (K,) of what is left.
+        turn: (K, K), orthonormal: columns are combinations of components whose residuals are uncorrelated.
+        scores: (M, K), the LR-HSI's combinations in the basis.
+        variances: (K,) of what is left of them.
         log_likelihood: Up to a constant.
     """
 
     seen: Floats
     basis: Floats
+    turn: Floats
     scores: Floats
     variances: Floats
     log_likelihood: float

@@ -104,7 +104,7 @@ def pair_operator(lr: SceneReader, hr: SceneReader, settings: FuseSettings) -> P
     given = _given_psf(settings, None, alignment)
     estimate = _estimate(lr, hr, alignment, given)
     if estimate is not None:
-        alignment = replace(alignment, shift=estimate.shift)
+        alignment = replace(alignment, correction=estimate.correction)
     if given is not None:
         return PairOperator(given, alignment, "given")
     if estimate is not None:
