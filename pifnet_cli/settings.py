@@ -145,6 +145,7 @@ class Wald(StrEnum):
     SCORE = "score"
 
 
+MOST_POINTS = 26
 OUTPUT_DTYPES = ("uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 
 
@@ -254,6 +255,22 @@ class MetricsSettings:
             f"--rgb-bands {self.rgb_bands}: three band numbers, counted from 1, were expected",
         )
         require(self.block_size >= 32, f"--block-size {self.block_size}: at least 32 was expected")
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """A page about a result; points are (row, column) of its pixels, counted from 0."""
+
+    page: Path
+    points: tuple[tuple[int, int], ...] = ()
+    overwrite: Overwrite = Overwrite.REFUSE
+
+    def __post_init__(self) -> None:
+        require(
+            len(self.points) <= MOST_POINTS, f"--point: {len(self.points)} given; at most {MOST_POINTS} have letters"
+        )
+        for row, column in self.points:
+            require(min(row, column) >= 0, f"--point {row},{column}: rows and columns count from 0")
 
 
 @dataclass(frozen=True)

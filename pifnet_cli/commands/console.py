@@ -1,9 +1,12 @@
 """Progress and log on stderr; results stay alone on stdout."""
 
 import logging
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 Progress = Callable[[str, int, int], None]
 
@@ -27,17 +30,44 @@ def reporting(quiet: bool) -> Iterator[Progress]:
                 yield show
 
 
+class Notices(logging.Handler):
+    """What pifnet warns of while the body runs, shown or not; a context manager."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.words: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a warning."""
+        self.words.append(record.getMessage())
+
+    def __enter__(self) -> Self:
+        logging.getLogger("pifnet_cli").addHandler(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        logging.getLogger("pifnet_cli").removeHandler(self)
+
+
+def command_line() -> str:
+    """The words that the program was started with."""
+    return shlex.join(["pifnet", *sys.argv[1:]])
+
+
 @contextmanager
 def _logging_to_stderr(quiet: bool) -> Iterator[None]:
     """Levels and handlers are as before when the body is left."""
     levels = {
-        "": logging.ERROR if quiet else logging.WARNING,
-        "pifnet_cli": logging.ERROR if quiet else logging.INFO,
+        "": logging.WARNING,
+        "pifnet_cli": logging.INFO,
         "rasterio": logging.CRITICAL,  # what matters of GDAL's log is raised as an error
     }
     before = {name: logging.getLogger(name).level for name in levels}
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("pifnet: %(message)s"))
+    handler.setLevel(logging.ERROR if quiet else logging.NOTSET)
     logging.getLogger().addHandler(handler)
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)

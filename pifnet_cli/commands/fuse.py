@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pifnet_cli.commands import options
-from pifnet_cli.commands.console import reporting
+from pifnet_cli.commands.console import Notices, command_line, reporting
 from pifnet_cli.settings import Align, BandChoice, Extent, FuseSettings, Method, Overwrite, Phase, Protocol
 
 
@@ -76,6 +76,8 @@ def fuse(
     device: options.DeviceChoice = FuseSettings.device,
     precision: options.PrecisionChoice = FuseSettings.precision,
     creation_options: options.CreationOptions = None,
+    report: options.Report = None,
+    points: options.Points = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")] = False,
     overwrite: options.OverwriteFlag = False,
     as_json: options.AsJson = False,
@@ -105,13 +107,29 @@ def fuse(
         uncertainty=uncertainty,
     )
 
+    page = options.report_settings(report, points, settings.overwrite)
+    if page is not None:
+        from pifnet_cli.reports.packages import require_report_packages
+
+        require_report_packages()
+
+        from pifnet_cli.workflows.report import FusionFiles, require_fusion_report, write_fusion_report
+        from pifnet_cli.workflows.scene_views import RunFacts
+
+        files = FusionFiles(lr_hsi, hr_msi, output, checkpoint, uncertainty)
+        require_fusion_report(page, files, settings)
+
     from pifnet_cli.workflows.fuse import fuse_scene, preview_fusion
 
-    with reporting(quiet) as progress:
+    with reporting(quiet) as progress, Notices() as notices:
         if dry_run:
             record = preview_fusion(lr_hsi, hr_msi, output, settings, checkpoint=checkpoint)
         else:
-            record = fuse_scene(lr_hsi, hr_msi, output, settings, checkpoint=checkpoint, progress=progress).record()
+            fused = fuse_scene(lr_hsi, hr_msi, output, settings, checkpoint=checkpoint, progress=progress)
+            record = fused.record()
+            if page is not None:
+                run = RunFacts(command_line(), tuple(notices.words))
+                write_fusion_report(page, fused, files, settings, run=run, progress=progress)
     if as_json:
         typer.echo(json.dumps(record, indent=2))
     else:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pifnet_cli.commands import options
-from pifnet_cli.commands.console import reporting
+from pifnet_cli.commands.console import Notices, command_line, reporting
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.settings import Compat, Method, MetricsSettings, Overwrite, Protocol, Wald
 
@@ -78,6 +78,8 @@ def metrics(
         Path | None,
         typer.Option("--error-map", help="PNG: RMSE of each pixel over the bands (likewise).", show_default=False),
     ] = None,
+    report: options.Report = None,
+    points: options.Points = None,
     overwrite: options.OverwriteFlag = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -103,6 +105,15 @@ def metrics(
         method=method,
     )
 
+    page = options.report_settings(report, points, settings.overwrite)
+    if page is not None:
+        from pifnet_cli.reports.packages import require_report_packages
+
+        require_report_packages()
+
+        from pifnet_cli.workflows.scene_views import RunFacts
+        from pifnet_cli.workflows.score_report import require_score_report, write_score_report
+
     from rich.console import Console
 
     from pifnet_cli.reports.scores import assessment_json, assessment_tables
@@ -110,8 +121,13 @@ def metrics(
     from pifnet_cli.workflows.metrics import ReportFiles
 
     files = ReportFiles(csv=csv, bands_csv=bands_csv, sam_map=sam_map, error_map=error_map, quicklook=quicklook)
-    with reporting(quiet) as progress:
+    if page is not None and reference is not None:
+        require_score_report(page, fused, reference, others=files.asked_for)
+    with reporting(quiet) as progress, Notices() as notices:
         found = assess_scene(fused, reference, pair, settings, files=files, checkpoint=checkpoint, progress=progress)
+        if page is not None and reference is not None and found.scores is not None:
+            run = RunFacts(command_line(), tuple(notices.words))
+            write_score_report(page, found.scores, fused, reference, settings, run=run, progress=progress)
     if as_json:
         typer.echo(assessment_json(found.scores, found.unreferenced))
         return

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pifnet_cli.settings import Device, Precision, Protocol
+from pifnet_cli.errors import SettingsError
+from pifnet_cli.settings import Device, Overwrite, Precision, Protocol, ReportSettings
 
 LrHsi = Annotated[Path, typer.Argument(help="LR-HSI: ENVI (.hdr or data file) or GeoTIFF.", show_default=False)]
 HrMsi = Annotated[Path, typer.Argument(help="HR-MSI of the same ground.", show_default=False)]
@@ -20,6 +21,18 @@ DeviceChoice = Annotated[Device, typer.Option("--device", help="Where the networ
 PrecisionChoice = Annotated[Precision, typer.Option("--precision", help="Number format of the network.")]
 CreationOptions = Annotated[
     list[str] | None, typer.Option("--co", metavar="NAME=VALUE", help="GDAL creation option; repeatable.")
+]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", help="HTML: one page about the result, pictures included.", show_default=False),
+]
+Points = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--point",
+        metavar="ROW,COLUMN",
+        help="Pixel of the fused scene whose spectrum the report shows, from 0; repeatable; default: six that differ.",
+    ),
 ]
 
 # How a reference becomes a pair: of `simulate`, and of `train` on reference scenes.
@@ -67,3 +80,24 @@ Shift = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+
+
+def report_settings(page: Path | None, points: list[str] | None, overwrite: Overwrite) -> ReportSettings | None:
+    """The report that `--report` and `--point` ask for.
+
+    Raises:
+        SettingsError: Points without a report, or words that are no point.
+    """
+    if page is None:
+        if points:
+            raise SettingsError("--point: belongs to --report; give both, or neither")
+        return None
+    return ReportSettings(page, tuple(_point(word) for word in points or ()), overwrite)
+
+
+def _point(word: str) -> tuple[int, int]:
+    try:
+        row, column = (int(part) for part in word.split(","))
+    except ValueError:
+        raise SettingsError(f"--point {word}: two whole numbers were expected, such as --point 120,45") from None
+    return row, column

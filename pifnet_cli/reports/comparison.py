@@ -52,6 +52,31 @@ class PseudoColour:
 Difference = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
 
+class DifferenceMosaic:
+    """A difference per pixel, gathered block by block.
+
+    `difference` turns two (C, h, w) into (h, w); `bands`, from 0, are those that it sees, None for all.
+    """
+
+    def __init__(self, difference: Difference, *, bands: tuple[int, ...] | None, height: int, width: int) -> None:
+        self._difference = difference
+        self._bands = slice(None) if bands is None else np.array(bands, dtype=np.intp)
+        self._mosaic = Mosaic(1, height=height, width=width)
+
+    def add(self, fused: Pixels, reference: Pixels, window: Window) -> None:
+        """Add one block, in parts that bound the memory of the float64 copies."""
+        for part in quality_blocks(Window(0, 0, window.height, window.width)):
+            spectra = [image[(self._bands, *part.slices)].astype(np.float64) for image in (fused, reference)]
+            is_valid = np.isfinite(spectra[0]).all(axis=0) & np.isfinite(spectra[1]).all(axis=0)
+            values = np.where(is_valid, self._difference(spectra[0], spectra[1]), np.nan)
+            place = Window(window.row + part.row, window.column + part.column, part.height, part.width)
+            self._mosaic.add(values[None], place)
+
+    def image(self) -> Pixels:
+        """(h, w), averaged down where the scene is large; NaN where invalid."""
+        return np.asarray(self._mosaic.image()[0])
+
+
 class DifferenceMap:
     """A difference per pixel, painted from dark blue at 0 to pale yellow at its 98 % point.
 
@@ -63,39 +88,19 @@ class DifferenceMap:
     ) -> None:
         self._path = path
         self._quantity = quantity
-        self._difference = difference
-        self._bands = np.array(bands, dtype=np.intp)
-        self._mosaic = Mosaic(1, height=height, width=width)
+        self._mosaic = DifferenceMosaic(difference, bands=bands, height=height, width=width)
 
     def add(self, fused: Pixels, reference: Pixels, window: Window) -> None:
         """Add one block."""
-        add_difference(self._mosaic, self._difference, (fused, reference), window, bands=self._bands)
+        self._mosaic.add(fused, reference, window)
 
     def write(self) -> str:
         """Publish the picture."""
-        return write_difference(self._path, self._mosaic, quantity=self._quantity)
+        return write_difference(self._path, self._mosaic.image(), quantity=self._quantity)
 
 
-def add_difference(
-    mosaic: Mosaic,
-    difference: Difference,
-    images: tuple[Pixels, Pixels],
-    window: Window,
-    *,
-    bands: NDArray[np.intp],
-) -> None:
-    """Add what differs between (C, h, w) and (C, h, w) at `window`, in parts that bound the float64 copies."""
-    for part in quality_blocks(Window(0, 0, window.height, window.width)):
-        first, second = (image[(bands, *part.slices)].astype(np.float64) for image in images)
-        is_valid = np.isfinite(first).all(axis=0) & np.isfinite(second).all(axis=0)
-        values = np.where(is_valid, difference(first, second), np.nan)
-        place = Window(window.row + part.row, window.column + part.column, part.height, part.width)
-        mosaic.add(values[None], place)
-
-
-def write_difference(path: Path, mosaic: Mosaic, *, quantity: str) -> str:
-    """Publish a map of differences; returns what its colours mean."""
-    (image,) = mosaic.image()
+def write_difference(path: Path, image: Pixels, *, quantity: str) -> str:
+    """Publish a map of differences (h, w); returns what its colours mean."""
     _, top = stretch_limits(image)
     description = f"{quantity}, 0 (dark) to {top:.4g} (bright)"
     write_png(path, colour_map(image, top=top), description=description)

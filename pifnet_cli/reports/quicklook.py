@@ -24,8 +24,8 @@ Picture = NDArray[np.uint8]  # (4, h, w): red, green, blue, opacity
 class Mosaic:
     """A small image of a large scene, filled by windows: means of k x k valid pixels. Memory is bounded."""
 
-    def __init__(self, channels: int, *, height: int, width: int) -> None:
-        self.factor = math.ceil(max(height, width) / LARGEST_SIDE)
+    def __init__(self, channels: int, *, height: int, width: int, largest_side: int = LARGEST_SIDE) -> None:
+        self.factor = math.ceil(max(height, width) / largest_side)
         shape = (math.ceil(height / self.factor), math.ceil(width / self.factor))
         self._sums = np.zeros((channels, *shape), dtype=np.float32)
         self._counts = np.zeros((1, *shape), dtype=np.float32)
@@ -101,13 +101,19 @@ def write_png(output: Path, picture: Picture, *, description: str) -> None:
     Raises:
         SceneWriteError: The file cannot be written.
     """
+    with published(output) as partial:
+        partial.write_bytes(png_bytes(picture, description=description))
+
+
+def png_bytes(picture: Picture, *, description: str) -> bytes:
+    """A picture as the content of a PNG file, with the description stored as text."""
     channels, height, width = picture.shape
     profile = {"driver": "PNG", "count": channels, "height": height, "width": width, "dtype": "uint8"}
     # Encoded in memory: GDAL's driver leaves a sidecar file, and reports a full disk in ways of its own.
-    with published(output) as partial, gdal_session(GDAL_PAM_ENABLED="NO"), MemoryFile(ext=".png") as memory:
+    with gdal_session(GDAL_PAM_ENABLED="NO"), MemoryFile(ext=".png") as memory:
         with memory.open(**profile, WRITE_METADATA_AS_TEXT="YES", DESCRIPTION=description) as dataset:
             dataset.write(picture)
-        partial.write_bytes(memory.read())
+        return bytes(memory.read())
 
 
 def _picture(colours: NDArray[np.floating[Any]], is_valid: NDArray[np.bool_]) -> Picture:

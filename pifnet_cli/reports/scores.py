@@ -125,7 +125,7 @@ def unreferenced_tables(scores: UnreferencedScores) -> list[Table]:
         f"MTF {scores.operator.source}: {mtf[0]:.3f}, {mtf[1]:.3f}; shift: {shift[0]:+.3f}, {shift[1]:+.3f} LR pixels"
     )
     for name, title, unit, better in UNREFERENCED_ROWS:
-        table.add_row(title, _shown(getattr(scores, name)), unit, better)
+        table.add_row(title, shown_score(getattr(scores, name)), unit, better)
     if scores.wald is None:
         return [table]
     below = scores_table(scores.wald.scores)
@@ -138,7 +138,7 @@ def scores_table(scores: Scores) -> Table:
     definitions = "" if scores.compat is Compat.NONE else f"; definitions: {scores.compat.value}"
     table = _table(f"{scores.pixels} pixels, {scores.bands} bands{definitions}")
     for name, title, unit, better in TABLE_ROWS:
-        table.add_row(title, _shown(getattr(scores, name)), unit, better)
+        table.add_row(title, shown_score(getattr(scores, name)), unit, better)
     return table
 
 
@@ -169,6 +169,13 @@ def _flat(record: Record) -> Record:
     return flat
 
 
+def shown_score(value: float) -> str:
+    """Six digits, or why there are none."""
+    if math.isnan(value):
+        return "not defined"
+    return "infinite" if math.isinf(value) else f"{value:.6g}"
+
+
 def _finite(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return None
@@ -187,12 +194,6 @@ def _cell(value: object) -> object:
             return " ".join(map(str, value))
         case _:
             return value
-
-
-def _shown(value: float) -> str:
-    if math.isnan(value):
-        return "not defined"
-    return "infinite" if math.isinf(value) else f"{value:.6g}"
 
 
 def _csv_text(header: list[str], rows: list[list[object]]) -> str:
