@@ -58,7 +58,9 @@ class DifferenceMosaic:
     `difference` turns two (C, h, w) into (h, w); `bands`, from 0, are those that it sees, None for all.
     """
 
-    def __init__(self, difference: Difference, *, bands: tuple[int, ...] | None, height: int, width: int) -> None:
+    def __init__(
+        self, difference: Difference, *, height: int, width: int, bands: tuple[int, ...] | None = None
+    ) -> None:
         self._difference = difference
         self._bands = slice(None) if bands is None else np.array(bands, dtype=np.intp)
         self._mosaic = Mosaic(1, height=height, width=width)

@@ -16,9 +16,9 @@ class ConsistencyMaps:
 
     def begin(self, lr_grid: Grid, hr_grid: Grid) -> None:
         """Start empty maps."""
-        lr, hr = ({"bands": None, "height": grid.height, "width": grid.width} for grid in (lr_grid, hr_grid))
-        self._lr_sam = DifferenceMosaic(spectral_angle_deg, **lr)
-        self._lr_rmse, self._msi_rmse = DifferenceMosaic(spectral_rmse, **lr), DifferenceMosaic(spectral_rmse, **hr)
+        self._lr_sam = DifferenceMosaic(spectral_angle_deg, height=lr_grid.height, width=lr_grid.width)
+        self._lr_rmse = DifferenceMosaic(spectral_rmse, height=lr_grid.height, width=lr_grid.width)
+        self._msi_rmse = DifferenceMosaic(spectral_rmse, height=hr_grid.height, width=hr_grid.width)
 
     def add_lr(self, degraded: Pixels, lr_hsi: Pixels, window: Window) -> None:
         """Add one block of LR pixels."""

@@ -302,7 +302,7 @@ def _psf_source(plan: FusionPlan, settings: FuseSettings, *, is_found: bool) -> 
         return "The blur of the hyperspectral sensor was found from the pair itself."
     if plan.choice.header is not None:
         return "The blur of the hyperspectral sensor is the one that the checkpoint was trained with."
-    return "The pair does not tell the blur of the hyperspectral sensor: the usual one is assumed."
+    return "The blur of the hyperspectral sensor is not known: the usual one is assumed."
 
 
 def _uncertainty(sigma: SceneReader, progress: Progress) -> Section:

@@ -110,11 +110,12 @@ def natural_bands(bands: Bands) -> tuple[int, int, int]:
 
 def band_words(bands: Bands, chosen: Sequence[int]) -> str:
     """Numbers, from 1, and wavelengths of bands."""
-    numbers = ", ".join(str(band + 1) for band in chosen)
+    chosen = list(dict.fromkeys(chosen))
+    numbers = f"band{'s' if len(chosen) > 1 else ''} {', '.join(str(band + 1) for band in chosen)}"
     wavelengths = bands.wavelengths_nm
     if wavelengths is None:
-        return f"bands {numbers}"
-    return f"bands {numbers} ({', '.join(f'{wavelengths[band]:.0f}' for band in chosen)} nm)"
+        return numbers
+    return f"{numbers} ({', '.join(f'{wavelengths[band]:.0f}' for band in chosen)} nm)"
 
 
 def reader_on(reader: SceneReader, bands: tuple[int, int, int], origin: Window) -> Callable[[Window], Pixels]:

@@ -10,6 +10,7 @@ from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.scene import Bands, Grid, WavelengthUnit, Window
 from pifnet_cli.workflows.scene_views import (
     Eye,
+    band_words,
     full_blocks,
     look_at,
     lr_pixel,
@@ -46,6 +47,11 @@ def test_without_colours_bands_are_spread_over_all(bands: Bands) -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_few_bands_are_enough(count: int) -> None:
     assert max(natural_bands(Bands(count))) < count
+
+
+def test_bands_are_named_once_with_their_wavelengths() -> None:
+    assert band_words(nanometres(450, 550.4, 640), (2, 1, 0)) == "bands 3, 2, 1 (640, 550, 450 nm)"
+    assert band_words(Bands(1), (0, 0, 0)) == "band 1"
 
 
 def test_blocks_cover_every_pixel_once() -> None:
