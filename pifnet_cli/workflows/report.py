@@ -1,7 +1,7 @@
 """A fusion on one page: looked at once more, from the files that it read and wrote."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pifnet_cli.align import AS_DELIVERED, align, share_a_map
-from pifnet_cli.errors import PifnetError, SceneWriteError
+from pifnet_cli.errors import GridError, PifnetError, SceneWriteError
 from pifnet_cli.estimation.pair import PairEstimate, sample_windows
 from pifnet_cli.raster.formats import find_scene, output_files
 from pifnet_cli.raster.reader import SceneReader, reopen_scene
@@ -53,6 +53,7 @@ from pifnet_cli.workflows.scene_views import (
 )
 
 TOLD_ELSEWHERE = ("output", "because", "bands", "height", "width", "gsd", "dtype")  # of a fusion's record
+SHORT = 4  # numbers of a list among the facts
 COMPARABLE = 3.0  # factor between the numbers of two scenes, from which on one is scaled to the other in a chart
 
 Progress = Callable[[str, int, int], None]
@@ -105,9 +106,10 @@ def require_fusion_report(report: ReportSettings, files: FusionFiles, settings: 
     inputs = [path for named in (files.lr_hsi, files.hr_msi) for path in find_scene(named).all]
     require_free([report.page], inputs=inputs, overwrite=report.overwrite)
     if report.points:
-        with reopen_scene(files.lr_hsi) as lr, reopen_scene(files.hr_msi) as hr:
+        with suppress(GridError), reopen_scene(files.lr_hsi) as lr, reopen_scene(files.hr_msi) as hr:
+            # Where two scenes do not fit as they are, the fusion itself finds out how they do, or says why not.
             output = align(lr.scene, hr.scene, extent=settings.extent, phase=settings.phase or Phase.TRUE).output
-        require_inside(report.points, height=output.height, width=output.width)
+            require_inside(report.points, height=output.height, width=output.width)
 
 
 def write_fusion_report(
@@ -161,6 +163,7 @@ def _page(
     progress: Progress,
 ) -> Page:
     grid, plan = opened.fused.scene.grid, fused.plan
+    require_inside(chosen, height=grid.height, width=grid.width)
     look = look_at(_eyes(opened, plan), height=grid.height, width=grid.width, textured=1, progress=progress)
     places = [(*place, "asked for") for place in chosen] or _default_places(opened, plan, look)
     points = named_points(places, grid)
@@ -343,9 +346,14 @@ def _facts(opened: _Opened, fused: FusedScene) -> Table:
             ("fused", _size(opened.fused)),
             ("stored as", scene.dtype),
             ("map", crs),
-            *((key, _words(value)) for key, value in record.items() if key not in TOLD_ELSEWHERE),
+            *((key, _words(value)) for key, value in record.items() if key not in TOLD_ELSEWHERE and _is_short(value)),
         ]
     )
+
+
+def _is_short(value: object) -> bool:
+    """Not a list of one number a band."""
+    return not isinstance(value, list) or len(value) <= SHORT
 
 
 def _words(value: object) -> str:

@@ -125,6 +125,18 @@ def test_an_uncertainty_is_mapped_and_surrounds_the_spectra(files: FusionFiles, 
     assert found.tags.count("svg") == 6 + 2 + 1
 
 
+def test_a_point_outside_is_told_by_the_report_too(files: FusionFiles, fused, tmp_path: Path) -> None:
+    with pytest.raises(SceneWriteError, match=r"--point 20,120: the scene has .*no report was written, but"):
+        report(files, fused, tmp_path / "r.html", points=((20, 120),))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scenes_that_do_not_fit_are_left_to_the_fusion_to_refuse(files: FusionFiles, tmp_path: Path) -> None:
+    bare = write_scene(tmp_path / "bare.tif", np.ones((3, 96, 120), dtype=np.float32), transform=HR, crs=None)
+    given = FusionFiles(files.lr_hsi, bare, tmp_path / "o.tif")
+    require_fusion_report(ReportSettings(tmp_path / "r.html", ((1, 1),)), given, SETTINGS)
+
+
 def test_a_failure_says_that_the_fused_scene_is_complete(files: FusionFiles, fused, tmp_path: Path) -> None:
     (tmp_path / "sigma.tif").write_text("no raster")
     given = FusionFiles(files.lr_hsi, files.hr_msi, files.output, uncertainty=tmp_path / "sigma.tif")
