@@ -50,7 +50,7 @@ def main() -> None:
     warnings.simplefilter("ignore", NotGeoreferencedWarning)  # it is what this is about
     with tempfile.TemporaryDirectory() as name:
         pair = [write(Path(name) / f"{each}.tif", pixels) for each, pixels in (("lr", lr_hsi), ("hr", rgb))]
-        affine = estimate_scene_pair(*pair, Align.AFFINE)["affine"]
+        affine = estimate_scene_pair(*pair, Align.AFFINE).record()["affine"]
         placed, part = fused(pair, Path(name) / "placed.tif", Method.BICUBIC)
         best, _ = fused(pair, Path(name) / "fused.tif", None)
     naive = naively_placed(lr_hsi, rgb.shape[1:])[:, *part]

@@ -1,14 +1,16 @@
 """`pifnet estimate`: blur and misregistration, found from the pair itself."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
 
 import typer
 
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
-from pifnet_cli.settings import Align
+from pifnet_cli.settings import Align, Overwrite
 
 
 def estimate(
@@ -17,21 +19,45 @@ def estimate(
     align: Annotated[
         Align, typer.Option("--align", help="What to look for: a shift, or an affine correction (rotation, scale).")
     ] = Align.SHIFT,
+    srf_csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--srf-csv",
+            help="Write the HR-MSI's response here, as `pifnet simulate --srf` takes it.",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: options.OverwriteFlag = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Find how the LR-HSI's sensor blurs, and by how much the two scenes are displaced; `pifnet fuse` does so itself.
+    """Find blur and displacement of a pair, the HR-MSI's response, the noise of both, and what error to expect.
 
     Example: pifnet estimate lr.hdr hr.tif
     """
     from pifnet_cli.workflows.estimate import estimate_scene_pair
 
     with reporting(quiet):
-        record = estimate_scene_pair(lr_hsi, hr_msi, align)
+        replace = Overwrite.REPLACE if overwrite else Overwrite.REFUSE
+        record = estimate_scene_pair(lr_hsi, hr_msi, align, srf_csv=srf_csv, overwrite=replace).record()
     if as_json:
         typer.echo(json.dumps(record, indent=2))
     else:
+        if "lr_bands" in record:
+            record["lr_bands"] = _summed_up(record["lr_bands"])
         typer.echo("\n".join(_lines(record)))
+
+
+def _summed_up(bands: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Of every figure its median over the bands, and the band where it is worst; JSON has all of them."""
+    summary = {}
+    for name, worst in (("explained", min), ("noise", max), ("expected_error", max)):
+        known = [band for band in bands if band[name] is not None]
+        if known:
+            extreme = worst(known, key=lambda band: band[name])
+            middle = median(band[name] for band in known)
+            summary[name] = f"{middle:.4g} (median), {extreme[name]:.4g} (band {extreme['band']})"
+    return summary
 
 
 def _lines(record: Mapping[str, object]) -> Iterator[str]:

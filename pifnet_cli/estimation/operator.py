@@ -76,7 +76,7 @@ class Estimate:
         operator: The best one.
         sigma_error: Of both standard deviations, HR pixels.
         shift_error: Of both shifts, HR pixels.
-        explained: Share of the LR-HSI's variance, by component of equal noise, that the HR-MSI explains through it.
+        explained: Share of the LR-HSI's variance, bands weighed by their noise, that the HR-MSI explains through it.
         explained_before: Likewise as delivered.
         gain: Log-likelihood over the pair as delivered.
         pixels: LR pixels that it was found from.
@@ -137,9 +137,9 @@ class OperatorFit:
         return float(-0.5 * pixels * np.linalg.slogdet(residual).logabsdet)
 
     def explained(self, operator: Operator) -> float:
-        """Share of variance, the mean over components."""
+        """Share of variance, all components together, in units of noise."""
         residual, total, _ = self._covariances(operator)
-        return float(1 - (residual.diagonal() / total.diagonal()).mean())
+        return float(1 - np.trace(residual) / np.trace(total))
 
     def pixels(self, operator: Operator) -> int:
         """LR pixels that the likelihood is of."""

@@ -59,7 +59,7 @@ class SpectralResponse:
 
 
 def estimate_response(
-    lr_hsi: Floats, msi_low: Floats, *, noise: Floats, wavelengths: Floats | None = None
+    lr_hsi: NDArray[np.floating], msi_low: NDArray[np.floating], *, noise: Floats, wavelengths: Floats | None = None
 ) -> SpectralResponse:
     """Find the responses.
 

@@ -1,32 +1,77 @@
 """What a pair tells about its own sensors."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from pifnet_cli.align import align
-from pifnet_cli.degrade.psf import DEFAULT_MTF
-from pifnet_cli.errors import GridError, SettingsError
+from pifnet_cli.align import Alignment, align
+from pifnet_cli.degrade.psf import DEFAULT_MTF, Psf
+from pifnet_cli.errors import BandsError, GridError, SettingsError
+from pifnet_cli.estimation.facts import PairFacts, pair_facts, response_table
 from pifnet_cli.estimation.overview import Source
 from pifnet_cli.estimation.pair import PairEstimate, estimate_pair
 from pifnet_cli.estimation.registration import SigmaOf, register_pair
+from pifnet_cli.inference.closed_form import KrigingEngine, scene_anchor
+from pifnet_cli.inference.uncertainty import expected_error
 from pifnet_cli.raster.reader import SceneReader, open_scene
-from pifnet_cli.settings import Align
+from pifnet_cli.reports.publish import require_free, write_text
+from pifnet_cli.scene import Scene
+from pifnet_cli.settings import Align, Anchor, Overwrite
 
 log = logging.getLogger(__name__)
 
 
-def estimate_scene_pair(lr_hsi: Path, hr_msi: Path, correction: Align = Align.SHIFT) -> dict[str, Any]:
-    """Blur and misregistration of a pair as JSON values, with standard errors.
+@dataclass(frozen=True, slots=True, eq=False)
+class SceneEstimate:
+    """What a pair tells about its own sensors.
 
-    The shift is how much further down (rows) and right (columns) LR pixels lie than their georeferencing says.
+    Attributes:
+        lr: The LR-HSI.
+        hr: The HR-MSI.
+        operator: Blur and misregistration.
+        bands: What its bands tell; None where pixels are too few.
+        expected_error: (C,), root mean square error that guided kriging expects of itself; likewise.
+    """
+
+    lr: Scene
+    hr: Scene
+    operator: PairEstimate
+    bands: PairFacts | None
+    expected_error: NDArray[np.float64] | None
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values. The shift is how much further down and right LR pixels lie than their georeferencing says."""
+        shifts = zip(self.operator.shift_lr, self.lr.grid.gsd, strict=True)
+        record = self.operator.record() | {"shift_map_units": [round(float(shift * side), 6) for shift, side in shifts]}
+        if self.bands is None or self.expected_error is None:
+            return record
+        errors = [None if np.isnan(error) else float(f"{error:.5g}") for error in self.expected_error]
+        records = zip(self.bands.band_records(), errors, strict=True)
+        lr_bands = [facts | {"expected_error": error} for facts, error in records]
+        return record | {"lr_bands": lr_bands, "hr_bands": self.bands.response_records(self.hr.bands)}
+
+
+def estimate_scene_pair(
+    lr_hsi: Path,
+    hr_msi: Path,
+    correction: Align = Align.SHIFT,
+    *,
+    srf_csv: Path | None = None,
+    overwrite: Overwrite = Overwrite.REFUSE,
+) -> SceneEstimate:
+    """Blur and misregistration of a pair with standard errors, the HR-MSI's response, noise, and what to expect.
 
     Args:
         lr_hsi: LR-HSI, ENVI or GeoTIFF.
         hr_msi: HR-MSI of the same ground.
         correction: What is looked for: a shift, or an affine correction.
+        srf_csv: Receives the response, as `simulate_scene` takes it.
+        overwrite: Whether that file may exist.
 
     Raises:
         PifnetError: An input cannot be used, the two do not fit, or they share too few valid pixels.
@@ -34,9 +79,37 @@ def estimate_scene_pair(lr_hsi: Path, hr_msi: Path, correction: Align = Align.SH
     if correction is Align.NONE:
         raise SettingsError("--align none: there is nothing to estimate; shift or affine was expected")
     with threadpool_limits(limits=1, user_api="blas"), open_scene(lr_hsi) as lr, open_scene(hr_msi) as hr:
+        if srf_csv is not None:
+            require_free([srf_csv], inputs=[lr_hsi, hr_msi], overwrite=overwrite)
         found = _shifted(lr, hr) if correction is Align.SHIFT else register_scenes(lr, hr)
-    shifts = zip(found.shift_lr, lr.scene.grid.gsd, strict=True)
-    return found.record() | {"shift_map_units": [round(float(shift * side), 6) for shift, side in shifts]}
+        alignment = align(lr.scene, hr.scene, correction=found.correction)
+        bands, expected = scene_facts(lr, hr, alignment, found.estimate.operator.psf)
+        if srf_csv is not None:
+            _write_response(srf_csv, bands, lr, hr)
+    return SceneEstimate(lr.scene, hr.scene, found, bands, expected)
+
+
+def scene_facts(
+    lr: SceneReader, hr: SceneReader, alignment: Alignment, psf: Psf
+) -> tuple[PairFacts, NDArray[np.float64]] | tuple[None, None]:
+    """What a few windows tell of the bands, and the error that kriging expects; nothing where they are too few."""
+    try:
+        facts = pair_facts(lr.read, hr.read, alignment=alignment, psf=psf, bands=lr.scene.bands)
+    except ValueError as error:
+        log.info("%s, %s: bands cannot be described: %s", lr.scene.path, hr.scene.path, error)
+        return None, None
+    engine = scene_anchor(Anchor.KRIGING, facts.regression, hr.read, alignment=alignment, psf=psf)
+    return facts, expected_error(cast("KrigingEngine", engine), lr.read, hr.read, alignment=alignment, psf=psf)
+
+
+def _write_response(srf_csv: Path, bands: PairFacts | None, lr: SceneReader, hr: SceneReader) -> None:
+    table = "" if bands is None else response_table(bands, hr.scene.bands)
+    if not table:
+        raise BandsError(
+            f"{lr.scene.path}: too few valid pixels, or no wavelengths, to write a response to {srf_csv}; "
+            "leave --srf-csv out"
+        )
+    write_text(srf_csv, table)
 
 
 def register_scenes(lr: SceneReader, hr: SceneReader, *, sigma_of: SigmaOf = lambda _: None) -> PairEstimate:

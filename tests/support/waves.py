@@ -1,6 +1,7 @@
 """Pairs of scenes of one analytic ground, on any two grids: what both sensors see, in closed form, not resampled."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,7 @@ def write_pair(
     misplaced: Affine = NOWHERE_ELSE,
     is_bare: bool = False,
     snr_db: tuple[float, float] | None = None,
+    wavelengths: Sequence[float] | None = None,
     spoil=None,
 ) -> tuple[Path, Path, NDArray[np.float32]]:
     """Write `lr.tif` and `hr.tif` and return their paths with the truth (C, H, W) on the HR grid.
@@ -103,6 +105,7 @@ def write_pair(
         misplaced: Where LR pixels lie, given where they say, (column, row) in HR pixels.
         is_bare: Neither file tells where it lies.
         snr_db: Of the LR-HSI and the HR-MSI; by default they have no noise.
+        wavelengths: Of the LR-HSI, nanometres.
         spoil: Called with the LR-HSI and the HR-MSI, to be written over with `NODATA` in places.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -120,6 +123,6 @@ def write_pair(
     if spoil is not None:
         spoil(lr_hsi, hr_msi)
     nodata = {"nodata": NODATA, "crs": None if is_bare else UTM_33N}
-    lr = write_scene(folder / "lr.tif", lr_hsi, transform=None if is_bare else there, **nodata)
+    lr = write_scene(folder / "lr.tif", lr_hsi, transform=None if is_bare else there, wavelengths=wavelengths, **nodata)
     hr = write_scene(folder / "hr.tif", hr_msi, transform=None if is_bare else hr_transform, **nodata)
     return lr, hr, truth

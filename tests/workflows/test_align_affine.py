@@ -111,7 +111,7 @@ def test_naive_phase_and_affine_exclude_each_other(tmp_path):
 
 
 def test_the_estimate_prints_the_correction_and_its_errors(tmp_path):
-    record = estimate_scene_pair(*_pair(tmp_path, misplaced=TURNED)[:2], Align.AFFINE)
+    record = estimate_scene_pair(*_pair(tmp_path, misplaced=TURNED)[:2], Align.AFFINE).record()
     affine = record["affine"]
     assert affine["rotation_deg"] == pytest.approx(0.8, abs=5 * affine["rotation_error_deg"])
     assert affine["scale"] == pytest.approx([1.01, 1.01], abs=5 * max(affine["scale_error"]))

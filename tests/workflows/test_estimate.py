@@ -10,7 +10,7 @@ DISPLACED = 0.4, -0.25  # LR pixels down and right
 
 def _record(folder, **pair):
     lr, hr, _ = write_pair(folder, ground=Texture(7), hr_size=(133, 149), snr_db=(35, 40), **pair)
-    return estimate_scene_pair(lr, hr)
+    return estimate_scene_pair(lr, hr).record()
 
 
 @pytest.mark.parametrize("hr_transform", [NORTH_UP, SOUTH_UP, NORTH_UP @ Affine.rotation(30)])
