@@ -92,7 +92,7 @@ def _findings(pair: Path) -> Findings:
     record = json.loads(pifnet("estimate", pair / "lr_hsi.tif", pair / "hr_msi.tif", "--json", "-q").output)
     with rasterio.open(pair / "hr_msi.tif") as dataset:
         true = [float(dataset.tags(band)["wavelength"]) for band in dataset.indexes]
-    responses = record["responses"]
+    responses = record["hr_bands"]
     errors = tuple(abs(response["centre_nm"] - nm) for response, nm in zip(responses, true, strict=True))
     return Findings(tuple(record["mtf_at_nyquist"]), tuple(record["shift_lr_pixels"]), errors)
 

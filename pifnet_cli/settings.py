@@ -192,7 +192,10 @@ class SimulateSettings:
 
 @dataclass(frozen=True)
 class FuseSettings:
-    """Tiled fusion of a scene pair. Sizes in HR-MSI pixels; `tile_size` includes `overlap`."""
+    """Tiled fusion of a scene pair. Sizes in HR-MSI pixels; `tile_size` includes `overlap`.
+
+    `shift` (x right, y down) is how far LR pixels lie from where they say; None has it found where `align` asks for it.
+    """
 
     method: Method | None = None
     tile_size: int = 288
@@ -202,6 +205,7 @@ class FuseSettings:
     mtf_at_nyquist: float | None = None
     phase: Phase | None = None
     align: Align = Align.SHIFT
+    shift: tuple[float, float] | None = None
     extent: Extent = Extent.COMMON
     bands: BandChoice = BandChoice.ALL
     dtype: str | None = None
@@ -217,6 +221,13 @@ class FuseSettings:
             self.uncertainty is None or self.method in (None, Method.KRIGING),
             f"--uncertainty: only kriging says how far it may be off, {self.method} does not; leave one of them out",
         )
+        require(
+            self.shift is None or self.align is Align.SHIFT,
+            f"--shift: is told already what --align {self.align} is about; leave one of them out",
+        )
+        require(
+            self.shift is None or max(map(abs, self.shift)) <= 1000, f"--shift {self.shift}: at most 1000 HR pixels"
+        )
         require(32 <= self.tile_size <= 4096, f"--tile-size {self.tile_size}: 32 to 4096 was expected")
         require(
             0 <= self.overlap <= self.tile_size // 2,
@@ -228,6 +239,11 @@ class FuseSettings:
         known = ", ".join(OUTPUT_DTYPES)
         require(self.dtype is None or self.dtype in OUTPUT_DTYPES, f"--dtype {self.dtype}: one of {known} was expected")
         require(self.scale is None or self.scale > 0, f"--scale {self.scale}: a number above 0 was expected")
+
+    @property
+    def finds_shift(self) -> bool:
+        """Whether a shift is corrected that the pair itself tells."""
+        return self.align is Align.SHIFT and self.shift is None
 
 
 @dataclass(frozen=True)

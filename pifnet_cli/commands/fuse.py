@@ -44,6 +44,14 @@ def fuse(
             "also places scenes without georeferencing).",
         ),
     ] = FuseSettings.align,
+    shift: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--shift",
+            help="How far right and down of where it says the LR-HSI lies, HR pixels; default: found from the pair.",
+            show_default=False,
+        ),
+    ] = None,
     tile_size: Annotated[
         int, typer.Option("--tile-size", help="Side of a tile, overlap included, in HR pixels.")
     ] = FuseSettings.tile_size,
@@ -96,6 +104,7 @@ def fuse(
         mtf_at_nyquist=mtf,
         phase=phase,
         align=align,
+        shift=shift,
         extent=extent,
         bands=bands,
         dtype=dtype,

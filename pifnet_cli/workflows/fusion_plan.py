@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from affine import Affine
 
 from pifnet_cli.align import Alignment, align
 from pifnet_cli.checkpoint import read_header
@@ -63,6 +64,8 @@ def plan_fusion(
         given = _given_psf(settings, header, alignment)
     else:
         alignment = align(lr.scene, hr.scene, extent=settings.extent, phase=phase)
+        if settings.shift is not None:
+            alignment = replace(alignment, correction=Affine.translation(*settings.shift))
         given = _given_psf(settings, header, alignment)
         estimate = _estimate(lr, hr, alignment, given) if _is_estimated(settings, given, phase) else None
     choice = choose_method(
@@ -81,7 +84,7 @@ def plan_fusion(
     if given is None and choice.header is not None:
         given = _given_psf(settings, choice.header, alignment)
     psf = given or (_usual_psf(alignment) if estimate is None else estimate.estimate.operator.psf)
-    if estimate is not None and settings.align is Align.SHIFT:
+    if estimate is not None and settings.finds_shift:
         alignment = replace(alignment, correction=estimate.correction)
     for notice in (*alignment.notices, *_regrid_notices(choice, alignment), *_shift_notices(estimate, settings)):
         log.warning("%s, %s: %s", lr.scene.path, hr.scene.path, notice)
@@ -114,7 +117,7 @@ def pair_operator(lr: SceneReader, hr: SceneReader, settings: FuseSettings) -> P
 
 def _is_estimated(settings: FuseSettings, given: Psf | None, phase: Phase) -> bool:
     """Not where everything is told, nor where positions are not the map's."""
-    return phase is Phase.TRUE and (given is None or settings.align is Align.SHIFT)
+    return phase is Phase.TRUE and (given is None or settings.finds_shift)
 
 
 def _estimate(lr: SceneReader, hr: SceneReader, alignment: Alignment, given: Psf | None) -> PairEstimate | None:
@@ -174,8 +177,12 @@ def _shift_notices(estimate: PairEstimate | None, settings: FuseSettings) -> lis
     notices = []
     if estimate.is_worrying:
         rows, columns = estimate.shift_lr
-        done = "not corrected, since --align none was asked for" if settings.align is Align.NONE else "corrected"
-        notices.append(f"the LR-HSI lies {rows:+.2f} LR pixels down and {columns:+.2f} right of the HR-MSI: {done}")
+        option = "--align none was asked for" if settings.align is Align.NONE else "--shift was given"
+        done = "corrected" if settings.finds_shift else f"not corrected, since {option}"
+        beyond = "" if settings.shift is None else " of where --shift puts it"
+        notices.append(
+            f"the LR-HSI lies {rows:+.2f} LR pixels down and {columns:+.2f} right{beyond or ' of the HR-MSI'}: {done}"
+        )
     if estimate.is_uneven:
         is_rest = settings.align is Align.AFFINE
         remedy = "no affine correction removes that" if is_rest else "--align affine corrects rotation and scale"

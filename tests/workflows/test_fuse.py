@@ -8,7 +8,7 @@ from models.anchors.regression import Regression
 from models.classical.cnmf import CNMF
 from pifnet_cli.checkpoint import Checkpoint, Header, bands_record, save_checkpoint
 from pifnet_cli.degrade.psf import PAPER_SIGMA
-from pifnet_cli.errors import PifnetError, SceneWriteError
+from pifnet_cli.errors import PifnetError, SceneWriteError, SettingsError
 from pifnet_cli.scene import Bands
 from pifnet_cli.settings import Align, Extent, FuseSettings, Method, Overwrite, Protocol, SimulateSettings
 from pifnet_cli.workflows.fuse import fuse_scene, preview_fusion
@@ -300,6 +300,26 @@ def test_align_none_keeps_the_delivered_position_and_warns(tmp_path, caplog):
     assert any("not corrected, since --align none" in line for line in caplog.messages)
     fuse_scene(lr, hr, tmp_path / "moved.tif", FuseSettings())
     assert _psnr(tmp_path / "kept.tif", truth) < _psnr(tmp_path / "moved.tif", truth) - 1
+
+
+def test_a_given_shift_stands_and_only_the_blur_is_found(tmp_path, caplog):
+    lr, hr, truth = _displaced(tmp_path)
+    shift = 4 * DISPLACED[1], 4 * DISPLACED[0]  # HR pixels right and down
+    told = fuse_scene(lr, hr, tmp_path / "told.tif", FuseSettings(shift=shift))
+    assert told.record()["shift corrected"] == pytest.approx(DISPLACED, abs=1e-6)
+    assert told.record()["mtf"] == pytest.approx([0.2, 0.2], abs=0.05)
+    fuse_scene(lr, hr, tmp_path / "found.tif", FuseSettings())
+    assert _psnr(tmp_path / "told.tif", truth) == pytest.approx(_psnr(tmp_path / "found.tif", truth), abs=0.5)
+
+    caplog.clear()
+    preview_fusion(lr, hr, tmp_path / "wrong.tif", FuseSettings(shift=(0.0, 0.0)))
+    assert any("of where --shift puts it: not corrected, since --shift was given" in line for line in caplog.messages)
+
+
+@pytest.mark.parametrize("align", [Align.NONE, Align.AFFINE])
+def test_a_shift_is_not_told_twice(align):
+    with pytest.raises(SettingsError, match=f"--shift: .* --align {align}"):
+        FuseSettings(shift=(1.0, 0.0), align=align)
 
 
 @pytest.mark.parametrize("align", list(Align))
