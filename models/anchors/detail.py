@@ -66,7 +66,8 @@ class DetailFilter:
             signal = _positive(covariance - noisy)
             matrices.append(signal @ np.linalg.pinv(signal + noisy, hermitian=True))
             error += signal - matrices[-1] @ signal
-        return cls(np.stack(matrices), error) if worst > NEGLIGIBLE else None
+        overlap = sum(gains) + of_rest  # below one: parts of the same noise are not independent
+        return cls(np.stack(matrices), error / overlap) if worst > NEGLIGIBLE else None
 
     def apply(self, hr_msi: Array32) -> Array32:
         """(M, H, W) -> (M, H, W), filtered; NaN stays where it is."""

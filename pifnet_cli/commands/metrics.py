@@ -111,8 +111,8 @@ def metrics(
 
         require_report_packages()
 
+        from pifnet_cli.workflows.assessment_report import require_report, write_report
         from pifnet_cli.workflows.scene_views import RunFacts
-        from pifnet_cli.workflows.score_report import require_score_report, write_score_report
 
     from rich.console import Console
 
@@ -121,13 +121,13 @@ def metrics(
     from pifnet_cli.workflows.metrics import ReportFiles
 
     files = ReportFiles(csv=csv, bands_csv=bands_csv, sam_map=sam_map, error_map=error_map, quicklook=quicklook)
-    if page is not None and reference is not None:
-        require_score_report(page, fused, reference, others=files.asked_for)
+    if page is not None:
+        require_report(page, fused, reference, pair, others=files.asked_for)
     with reporting(quiet) as progress, Notices() as notices:
         found = assess_scene(fused, reference, pair, settings, files=files, checkpoint=checkpoint, progress=progress)
-        if page is not None and reference is not None and found.scores is not None:
+        if page is not None:
             run = RunFacts(command_line(), tuple(notices.words))
-            write_score_report(page, found.scores, fused, reference, settings, run=run, progress=progress)
+            write_report(page, found, fused, reference, pair, settings, run=run, progress=progress)
     if as_json:
         typer.echo(assessment_json(found.scores, found.unreferenced))
         return

@@ -20,10 +20,11 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Scores against the reference, and those by the pair; None for what was not asked for."""
+    """Scores against the reference, and those by the pair with their maps; None for what was not asked for."""
 
     scores: Scores | None
     unreferenced: UnreferencedScores | None
+    maps: ConsistencyMaps | None = None
 
 
 def assess_scene(
@@ -58,13 +59,16 @@ def assess_scene(
         return Assessment(score_scene(fused, reference, settings, files=files, progress=progress), None)
     _require_free(files, [fused, *pair, *([reference] if reference else [])], settings)
     if reference is None:
-        return Assessment(None, _by_pair(fused, pair, settings, files, checkpoint=checkpoint, progress=progress))
+        return _by_pair(fused, pair, settings, files, checkpoint=checkpoint, progress=progress)
+    maps = ConsistencyMaps()
     scores = score_scene(fused, reference, settings, files=replace(files, csv=None), progress=progress)
-    unreferenced = score_without_reference(fused, *pair, settings, checkpoint=checkpoint, progress=progress)
+    unreferenced = score_without_reference(
+        fused, *pair, settings, checkpoint=checkpoint, observers=[maps], progress=progress
+    )
     if files.csv is not None:
         paths = {"fused": fused, "reference": reference, "lr": pair[0], "hr": pair[1]}
         write_text(files.csv, assessment_csv(scores, unreferenced, paths=paths))
-    return Assessment(scores, unreferenced)
+    return Assessment(scores, unreferenced, maps)
 
 
 def _by_pair(
@@ -75,7 +79,7 @@ def _by_pair(
     *,
     checkpoint: Path | None,
     progress: Progress,
-) -> UnreferencedScores:
+) -> Assessment:
     maps = ConsistencyMaps()
     scores = score_without_reference(fused, *pair, settings, checkpoint=checkpoint, observers=[maps], progress=progress)
     if files.csv is not None:
@@ -85,7 +89,7 @@ def _by_pair(
         with reopen_scene(pair[0]) as lr:
             write_text(files.bands_csv, agreement_csv(scores, lr.scene.bands))
     maps.write(sam_map=files.sam_map, error_map=files.error_map)
-    return scores
+    return Assessment(None, scores, maps)
 
 
 def _require_free(files: ReportFiles, scenes: list[Path], settings: MetricsSettings) -> None:

@@ -129,7 +129,7 @@ def fuse_scene(
         # BLAS threads wait for cores that torch's threads hold, and the other way round (docs/decisions.md).
         stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
         lr, hr = stack.enter_context(open_scene(lr_hsi)), stack.enter_context(open_scene(hr_msi))
-        lr = _chosen_bands(lr, settings.bands)
+        lr = chosen_bands(lr, settings.bands)
         plan = plan_fusion(lr, hr, output, settings, checkpoint=checkpoint)
         for scene in _outputs(plan):
             require_creatable(scene, _options(plan, settings), inputs=[lr_hsi, hr_msi])
@@ -158,7 +158,7 @@ def preview_fusion(
 ) -> dict[str, object]:
     """What `fuse_scene` would do, after the same checks of inputs and output; nothing is written."""
     with open_scene(lr_hsi) as whole, open_scene(hr_msi) as hr:
-        lr = _chosen_bands(whole, settings.bands)
+        lr = chosen_bands(whole, settings.bands)
         plan = plan_fusion(lr, hr, output, settings, checkpoint=checkpoint)
         for scene in _outputs(plan):
             require_creatable(scene, _options(plan, settings), inputs=[lr_hsi, hr_msi])
@@ -224,7 +224,12 @@ def _writers(plan: FusionPlan, settings: FuseSettings, inputs: list[Path], stack
     return [stack.enter_context(WriteBehind(writer)) for writer in writers]
 
 
-def _chosen_bands(lr: SceneReader, choice: BandChoice) -> SceneReader:
+def chosen_bands(lr: SceneReader, choice: BandChoice) -> SceneReader:
+    """The LR-HSI, or its good bands.
+
+    Raises:
+        BandsError: None is good.
+    """
     good = lr.scene.bands.good
     if choice is BandChoice.ALL or good is None:
         return lr

@@ -120,6 +120,7 @@ def score_without_reference(
     settings: MetricsSettings,
     *,
     checkpoint: Path | None = None,
+    operator: PairOperator | None = None,
     observers: Sequence[QualityObserver] = (),
     progress: Progress = lambda _stage, _done, _total: None,
 ) -> UnreferencedScores:
@@ -131,6 +132,7 @@ def score_without_reference(
         hr_msi: The HR-MSI; may be larger.
         settings: How; the sensor's blur as `fuse_scene` takes it.
         checkpoint: Of the network that the Wald-level score is to be of.
+        operator: Blur and grids of the pair where they are known; else they are found as for a fusion.
         observers: Shown every block of either level.
         progress: Called with the stage's name, steps done, and steps in all.
 
@@ -140,7 +142,7 @@ def score_without_reference(
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
         fused_reader, lr, hr = (stack.enter_context(open_scene(path)) for path in (fused, lr_hsi, hr_msi))
-        scenes = _belonging(fused_reader, lr, hr, settings)
+        scenes = _belonging(fused_reader, lr, hr, settings, operator)
         for observer in observers:
             observer.begin(
                 scenes.alignment.lr_grid.cropped(scenes.lr_window),
@@ -164,13 +166,15 @@ def score_without_reference(
         return replace(scores, wald=wald)
 
 
-def _belonging(fused: SceneReader, lr: SceneReader, hr: SceneReader, settings: MetricsSettings) -> FusedAndPair:
+def _belonging(
+    fused: SceneReader, lr: SceneReader, hr: SceneReader, settings: MetricsSettings, operator: PairOperator | None
+) -> FusedAndPair:
     """The three scenes on common ground, or the reason why they cannot be compared."""
     require_same_bands(fused.scene, lr.scene, role="LR-HSI")
     require_same_crs(fused.scene, hr.scene, role="HR-MSI")
     area = scored_area(fused.scene, hr.scene, border=settings.border, role="HR-MSI")
     given = FuseSettings(mtf_at_nyquist=settings.mtf_at_nyquist, protocol=settings.protocol)
-    operator = pair_operator(lr, hr, given)
+    operator = operator or pair_operator(lr, hr, given)
     counted = bands_with_pixels(lr, range(lr.scene.bands.count), block_size=settings.block_size)
     counted = bands_with_pixels(fused, sorted(counted), block_size=settings.block_size)
     scenes = FusedAndPair(fused, lr, hr, operator, area, tuple(sorted(counted)))

@@ -14,6 +14,7 @@ from pifnet_cli.estimation.pair import PairEstimate, sample_windows
 from pifnet_cli.raster.formats import find_scene, output_files
 from pifnet_cli.raster.reader import SceneReader, reopen_scene
 from pifnet_cli.reports.charts import Curve, Stroke
+from pifnet_cli.reports.consistency import ConsistencyMaps
 from pifnet_cli.reports.page import Page, Section, Table, facts_table, write_page
 from pifnet_cli.reports.places import distinct_spectra
 from pifnet_cli.reports.provenance import files_table, options_table, time_of_day, versions_table
@@ -31,9 +32,11 @@ from pifnet_cli.reports.sections import (
 )
 from pifnet_cli.reports.sensor_sections import BandFact, SensorFacts, band_chart, sensor_section
 from pifnet_cli.scene import Bands, Window
-from pifnet_cli.settings import FuseSettings, Phase, ReportSettings
-from pifnet_cli.workflows.fuse import FusedScene
-from pifnet_cli.workflows.fusion_plan import FusionPlan
+from pifnet_cli.settings import FuseSettings, MetricsSettings, Phase, ReportSettings
+from pifnet_cli.workflows.fuse import FusedScene, chosen_bands
+from pifnet_cli.workflows.fusion_plan import FusionPlan, PairOperator
+from pifnet_cli.workflows.pair_sections import agreement_section, pair_sections
+from pifnet_cli.workflows.quality import score_without_reference
 from pifnet_cli.workflows.scene_views import (
     OVERVIEW_SIDE,
     Eye,
@@ -140,15 +143,31 @@ def write_fusion_report(
         with ExitStack() as stack:
             opened = _Opened(
                 fused=stack.enter_context(reopen_scene(files.output)),
-                lr=stack.enter_context(reopen_scene(files.lr_hsi)),
+                lr=chosen_bands(stack.enter_context(reopen_scene(files.lr_hsi)), settings.bands),
                 hr=stack.enter_context(reopen_scene(files.hr_msi)),
                 sigma=None if files.uncertainty is None else stack.enter_context(reopen_scene(files.uncertainty)),
             )
+            sections = [*sections, *_about_the_pair(opened, fused.plan, files, progress)]
             page = _page(opened, fused, files, settings, report.points, run or RunFacts(),
                          sections=sections, progress=progress)  # fmt: skip
         write_page(report.page, page)
     except PifnetError as error:
         raise SceneWriteError(f"{error}; no report was written, but {files.output} is complete") from error
+
+
+def _about_the_pair(opened: _Opened, plan: FusionPlan, files: FusionFiles, progress: Progress) -> list[Section]:
+    """What the bands tell, and how the result agrees with the pair; the latter where no band was left out."""
+    operator = PairOperator(plan.psf, plan.alignment, "found" if plan.estimate is not None else "given")
+    sections = pair_sections(opened.lr, opened.hr, operator)
+    with reopen_scene(files.lr_hsi) as whole:
+        if whole.scene.bands.count != opened.fused.scene.bands.count:
+            return sections
+    maps = ConsistencyMaps()
+    scores = score_without_reference(
+        files.output, files.lr_hsi, files.hr_msi, MetricsSettings(), operator=operator, observers=[maps],
+        progress=progress,
+    )  # fmt: skip
+    return [*sections, agreement_section(scores, maps, opened.fused.scene.bands)]
 
 
 def _page(

@@ -83,7 +83,7 @@ def test_defaults_are_those_of_the_settings(scene, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--ratio", "1"], 2, "--ratio 1: a whole number from 2 to 32 was expected"),
+        (["--ratio", "1"], 2, "--ratio 1: a number above 1, up to 32 was expected"),
         (["--srf", "sentinel-99"], 2, "--srf sentinel-99: unknown"),
         ([], 1, "no wavelengths"),
     ],
