@@ -141,6 +141,7 @@ class DisplacementFit:
         scores = basis.T @ self._scores
         left = self._scores - basis @ scores
         variances, turn = np.linalg.eigh(left.T @ left / len(left) + np.diag(self._floor))
+        variances = np.maximum(variances, self._floor.min())  # rounding
         return _Explained(seen - seen.mean(axis=0), basis, turn, scores @ turn, variances,
                           float(-0.5 * len(left) * np.log(variances).sum()))  # fmt: skip
 

@@ -32,7 +32,7 @@ def test_a_fusion_is_told_on_a_page(pifnet, pair, tmp_path):
     run = pifnet("fuse", *pair, "-o", tmp_path / "o.tif", "--report", page, "--point", "4,5", "--point", "40,50", "-q")
     assert (run.code, run.err) == (0, "")
     found = parsed(page.read_text())
-    assert len(found.pictures) == 6
+    assert len(found.pictures) == 6 + 3
     assert "A 4 5" in found.text
     assert f"pifnet fuse {pair[0]}" in found.text
     assert "neither file has a CRS" in found.text  # a notice, though --quiet hides it from the log
@@ -45,6 +45,30 @@ def test_scores_are_told_on_a_page_and_on_stdout(pifnet, pair, tmp_path):
     assert run.code == 0
     assert '"identical": true' in run.out
     assert "infinite dB" in parsed(page.read_text()).text
+
+
+def test_agreement_with_the_pair_is_told_on_a_page(pifnet, pair, tmp_path):
+    fused, page = tmp_path / "o.tif", tmp_path / "r.html"
+    assert pifnet("fuse", *pair, "-o", fused, "-q").code == 0
+    words = ("metrics", fused, "--lr", pair[0], "--hr", pair[1], "--point", "4,5", "-q", "--report")
+    assert pifnet(*words, page).code == 0
+    found = parsed(page.read_text())
+    assert len(found.pictures) == 6 + 3
+    assert "A 4 5" in found.text
+    for title in ("Before and after", "Agreement with the pair", "How well it can work here", "QNR"):
+        assert title in found.text
+    again = pifnet(*words, page)
+    assert (again.code, again.err.count("\n")) == (1, 1)
+    assert pifnet(*words[:7], "40,500", "-q", "--report", tmp_path / "b.html").code == 2
+
+
+def test_with_a_reference_and_the_pair_the_page_tells_of_both(pifnet, pair, tmp_path):
+    fused, page = tmp_path / "o.tif", tmp_path / "r.html"
+    assert pifnet("fuse", *pair, "-o", fused, "-q").code == 0
+    run = pifnet("metrics", fused, fused, "--lr", pair[0], "--hr", pair[1], "--report", page, "-q")
+    assert run.code == 0
+    text = parsed(page.read_text()).text
+    assert text.index("infinite dB") < text.index("Agreement with the pair") < text.index("How well it can work here")
 
 
 def test_a_page_is_not_replaced_unasked_and_nothing_is_fused(pifnet, pair, tmp_path):

@@ -9,6 +9,8 @@ from affine import Affine
 
 from browser import Tab, chromium, open_tab
 from pifnet_cli.settings import FuseSettings, Method, MetricsSettings, ReportSettings
+from pifnet_cli.workflows.assessment import assess_scene
+from pifnet_cli.workflows.assessment_report import write_report
 from pifnet_cli.workflows.fuse import fuse_scene
 from pifnet_cli.workflows.metrics import score_scene
 from pifnet_cli.workflows.report import FusionFiles, write_fusion_report
@@ -38,7 +40,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     scored = MetricsSettings(ratio=4)
     scores = score_scene(files.output, reference, scored)
     write_score_report(ReportSettings(folder / "scores.html"), scores, files.output, reference, scored, run=run)
-    return {name: folder / f"{name}.html" for name in ("fusion", "scores")}
+    found = assess_scene(files.output, None, (lr, hr), MetricsSettings())
+    page, asked = ReportSettings(folder / "agreement.html", ((20, 31),)), MetricsSettings()
+    write_report(page, found, files.output, None, (lr, hr), asked, run=run, progress=lambda *_: None)
+    return {name: folder / f"{name}.html" for name in ("fusion", "scores", "agreement")}
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +62,11 @@ def tab(browser: Tab) -> Tab:
     return browser
 
 
-@pytest.mark.parametrize("name", ["fusion", "scores"])
-def test_every_picture_loads_and_nothing_is_asked_for_or_complained_of(tab: Tab, pages, name: str) -> None:
+@pytest.mark.parametrize(("name", "pictures"), [("fusion", 9), ("scores", 6), ("agreement", 9)])
+def test_every_picture_loads_and_nothing_is_asked_for_or_complained_of(tab: Tab, pages, name: str, pictures) -> None:
     tab.show(pages[name])
-    assert tab.value(PICTURES) == [True] * 6
-    assert tab.value("document.querySelectorAll('svg.chart').length") >= 8
+    assert tab.value(PICTURES) == [True] * pictures
+    assert tab.value("document.querySelectorAll('svg.chart').length") >= 7
     assert tab.requests == [pages[name].as_uri()]
     assert tab.complaints == []
 

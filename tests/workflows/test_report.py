@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from affine import Affine
 from pages import Parsed, fetched, parsed
 from pifnet_cli.errors import SceneWriteError, SettingsError
 from pifnet_cli.reports.page import Section, facts_table
-from pifnet_cli.settings import FuseSettings, Method, Overwrite, ReportSettings
+from pifnet_cli.settings import BandChoice, FuseSettings, Method, Overwrite, ReportSettings
 from pifnet_cli.workflows.fuse import FusedScene, fuse_scene
 from pifnet_cli.workflows.report import FusionFiles, require_fusion_report, write_fusion_report
 from pifnet_cli.workflows.scene_views import RunFacts
@@ -59,13 +60,27 @@ def page(files: FusionFiles, fused: FusedScene, tmp_path_factory: pytest.TempPat
     )
 
 
+PAIR_CHARTS = 2 + 1 + 1  # explained, noise and error; response; agreement
+
+
 def test_all_scenes_are_shown_whole_and_in_detail(page: Parsed) -> None:
-    assert [picture.alt.removeprefix("pseudo-colour picture: ") for picture in page.pictures] == [
+    scenes = page.pictures[:6]
+    assert [picture.alt.removeprefix("pseudo-colour picture: ") for picture in scenes] == [
         f"{name}, {where}"
         for where, names in (("whole scene", ("LR-HSI", "fused", "HR-MSI")), ("detail", ("LR-HSI", "HR-MSI", "fused")))
         for name in names
     ]
-    assert [picture.pixels.shape[1:] for picture in page.pictures] == [(96, 120)] * 3 + [(48, 48)] * 3
+    assert [picture.pixels.shape[1:] for picture in scenes] == [(96, 120)] * 3 + [(48, 48)] * 3
+
+
+def test_agreement_with_the_pair_is_mapped(page: Parsed) -> None:
+    maps = page.pictures[6:]
+    assert [picture.alt.split()[1:4] for picture in maps] == [
+        ["RMSE", "to", "the"],
+        ["spectral", "angle", "to"],
+        ["RMSE", "to", "the"],
+    ]
+    assert [picture.pixels.shape[1:] for picture in maps] == [(24, 30), (24, 30), (96, 120)]
 
 
 def test_nothing_is_fetched(page: Parsed) -> None:
@@ -84,8 +99,17 @@ def test_what_is_no_data_is_transparent(page: Parsed) -> None:
 
 
 def test_everything_has_its_section(page: Parsed) -> None:
-    for title in ("Before and after", "At full resolution", "Spectra", "Blur and misregistration", "Parameters"):
-        assert title in page.text
+    titles = (
+        "Before and after",
+        "At full resolution",
+        "Spectra",
+        "Blur and misregistration",
+        "How well it can work here",
+        "Spectral response of the HR-MSI",
+        "Agreement with the pair",
+        "Parameters",
+    )
+    assert [title for title in titles if title not in page.text] == []
     assert page.text.index("Blur") < page.text.index("Consistency") < page.text.index("Parameters")
 
 
@@ -96,7 +120,7 @@ def test_names_command_and_notices_are_told_word_for_word(page: Parsed) -> None:
 
 
 def test_every_point_has_a_chart_beside_those_of_the_blur(page: Parsed) -> None:
-    assert page.tags.count("svg") == 6 + 2
+    assert page.tags.count("svg") == 6 + 2 + PAIR_CHARTS
     assert "A typical" in page.text
 
 
@@ -106,7 +130,7 @@ def test_the_hr_msi_is_brought_to_the_numbers_of_the_fused_scene(page: Parsed) -
 
 def test_points_that_are_asked_for_are_shown_and_no_others(files, fused, tmp_path: Path) -> None:
     found = report(files, fused, tmp_path / "r.html", points=((20, 31), (95, 119)))
-    assert found.tags.count("svg") == 2 + 2
+    assert found.tags.count("svg") == 2 + 2 + PAIR_CHARTS
     assert "A 20 31 365315, 5806795 asked for" in found.text
     assert "B 95 119 366195, 5806045 asked for" in found.text
 
@@ -122,7 +146,17 @@ def test_an_uncertainty_is_mapped_and_surrounds_the_spectra(files: FusionFiles, 
     picture = found.pictures[-1].pixels
     assert picture[3].mean(axis=0).tolist() == [255] * 119 + [0]
     assert (np.diff(picture[:3, 0, :-1].astype(int).sum(axis=0)) >= 0).all()
-    assert found.tags.count("svg") == 6 + 2 + 1
+    assert found.tags.count("svg") == 6 + 2 + PAIR_CHARTS + 1
+
+
+def test_bands_that_were_left_out_are_left_out_of_the_page(files: FusionFiles, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, bands=BandChoice.GOOD)
+    of_good = replace(files, output=tmp_path / "good.tif")
+    fused = fuse_scene(of_good.lr_hsi, of_good.hr_msi, of_good.output, settings)
+    write_fusion_report(ReportSettings(tmp_path / "r.html"), fused, of_good, settings)
+    found = parsed((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert "How well it can work here" in found.text
+    assert "Agreement with the pair" not in found.text
 
 
 def test_a_point_outside_is_told_by_the_report_too(files: FusionFiles, fused, tmp_path: Path) -> None:
