@@ -107,7 +107,7 @@ def test_sigma_grows_where_samples_are_missing():
     assert (after[:, *middle] > 1.05 * before[:, *middle]).all()
     assert after[:, *middle].mean() > 1.2 * before[:, *middle].mean()
     # Eight LR pixels away nothing is missed.
-    assert after[:, :, -8:] == pytest.approx(before[:, :, -8:], rel=0.01)
+    assert after[:, :, -8:] == pytest.approx(before[:, :, -8:], rel=0.02)
 
 
 def test_without_any_sample_sigma_is_the_residual_s():
