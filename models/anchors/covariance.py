@@ -4,9 +4,8 @@ Fine pixels at distance d, with features f and g (whitened HR-MSI, and its 3 x 3
 
     C = sum_j a_j exp(-d / l_j) / (1 + w_j^2 |f - g|^2 / 2) + sum_i b_i exp(-d / m_i) f . g / M
 
-(DESIGN 4, but with l_j twice and w_j 0.7 times those given there: docs/decisions.md). Needed are C Dt between fine
-pixels and LR samples, and D C Dt between LR samples; D blurs and samples. Both are summed up without ever holding C: D
-is separable, and what depends on position is tabulated.
+(DESIGN 4). Needed are C Dt between fine pixels and LR samples, and D C Dt between LR samples; D blurs and samples. Both
+are summed up without ever holding C: D is separable, and what depends on position is tabulated.
 """
 
 from dataclasses import dataclass
@@ -23,8 +22,8 @@ Array32 = NDArray[np.float32]
 Array64 = NDArray[np.float64]
 
 AMPLITUDES = (0.3, 1.0, 1.0, 0.5)  # a_j
-RANGES = (12.0, 400.0, 120.0, 32.0)  # l_j, HR pixels
-SHARPNESSES = (0.012, 0.245, 0.49, 0.17)  # w_j, per unit of whitened HR-MSI
+RANGES = (6.0, 200.0, 60.0, 16.0)  # l_j, HR pixels
+SHARPNESSES = (0.0175, 0.35, 0.7, 0.245)  # w_j, per unit of whitened HR-MSI
 LINEAR_TERMS = ((0.08, 120.0), (0.08, 20.0))  # b_i and m_i, HR pixels
 BLUR_WEIGHT = 0.3  # of the blurred guide in |f_p - f_q|^2
 FEATURE_LIMIT = 1e4  # standard deviations of the LR-MSI: beyond any sunlit roof, and the kernel cannot overflow

@@ -9,7 +9,7 @@ from models.sampling import SamplingOperator
 from pifnet_cli.degrade.psf import axis_sampling_matrix
 
 C, M, H, W = 7, 3, 24, 40
-TERMS = ((0.3, 12, 0.012), (1, 400, 0.245), (1, 120, 0.49), (0.5, 32, 0.17))
+TERMS = ((0.3, 6, 0.0175), (1, 200, 0.35), (1, 60, 0.7), (0.5, 16, 0.245))
 LINEAR = ((0.08, 120), (0.08, 20))
 
 

@@ -11,7 +11,7 @@ import pytest
 import scipy.io
 from scipy import sparse
 
-from dense_kriging import TERMS, C, H, M, Pair, W, dense, simulated, tiled
+from dense_kriging import C, H, M, Pair, W, dense, simulated, tiled
 from models.anchors.kriging import GuidedKriging
 from models.sampling import SamplingOperator
 from pifnet_cli.degrade.wald import SensorModel, degrade_patch
@@ -55,7 +55,6 @@ def test_fast_path_agrees_with_the_readable_reference(shared_data, protocol, noi
     spec = importlib.util.spec_from_file_location("guided_kriging", path)
     oracle = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(oracle)
-    _, oracle.RANGE, oracle.GUIDE = zip(*TERMS, strict=True)
     scene = simulated(bands=30, size=(28, 40)).reference
     lr_hsi, hr_msi = (image.astype(np.float32) for image in oracle.degrade(scene, protocol, noisy))
     rows, columns = (oracle.axis_operator(side, protocol) for side in scene.shape[1:])
