@@ -70,7 +70,7 @@ class BlockEngine:
         lr_hsi, hr_msi = filled(block.lr_hsi), filled(block.hr_msi)
         rows, columns = tile.geometry.tile.slices
         fused = self._method.fuse_block(lr_hsi, hr_msi, sampling_operator(block))[:, rows, columns]
-        return masked(np.ascontiguousarray(fused), along)
+        return masked(np.ascontiguousarray(fused), tile)
 
 
 class SplitEngine:
@@ -117,7 +117,7 @@ class KrigingEngine:
     def fuse(self, tile: PairTile) -> Pixels:
         """(C, H, W) on the tile's pixels."""
         along = self._prepared(tile)
-        is_valid = valid_pixels(along)
+        is_valid = valid_pixels(tile)
         fused = np.full(is_valid.shape, np.nan, dtype=np.float32)
         for place, part in self._parts(along, is_valid):
             core = part.geometry.tile.slices
@@ -128,7 +128,7 @@ class KrigingEngine:
     def fuse_with_sigma(self, tile: PairTile) -> tuple[Pixels, Pixels]:
         """What `fuse` returns, and its standard deviation: (C, H, W) each, NaN in the same places."""
         along = self._prepared(tile)
-        is_valid = valid_pixels(along)
+        is_valid = valid_pixels(tile)
         fused, sigma = (np.full(is_valid.shape, np.nan, dtype=np.float32) for _ in range(2))
         for place, part in self._parts(along, is_valid):
             core = part.geometry.tile.slices

@@ -280,6 +280,21 @@ def test_a_displaced_pair_is_fused_almost_as_if_all_were_known(tmp_path):
     assert _psnr(tmp_path / "found.tif", truth) > _psnr(tmp_path / "told.tif", truth) - 0.5
 
 
+@pytest.mark.parametrize("method", [Method.KRIGING, Method.ATPRK])
+def test_a_rotated_scene_has_a_straight_outline_whatever_the_method(method, tmp_path):
+    rotated = NORTH_UP @ Affine.rotation(12) @ Affine.scale(4)
+    lr, hr, _ = write_pair(
+        tmp_path, ground=Texture(7), hr_size=(133, 149), lr_transform=rotated, lr_size=(30, 34), snr_db=(35, 40)
+    )
+    valid = []
+    for name in (method, Method.REGRESSION):
+        fuse_scene(lr, hr, tmp_path / f"{name}.tif", FuseSettings(method=name, mtf_at_nyquist=0.3))
+        with rasterio.open(tmp_path / f"{name}.tif") as dataset:
+            valid.append(dataset.read_masks(1) > 0)
+    np.testing.assert_array_equal(*valid)
+    assert 0.5 < valid[0].mean() < 0.95
+
+
 def test_what_was_found_is_recorded(tmp_path):
     lr, hr, _ = _displaced(tmp_path)
     record = preview_fusion(lr, hr, tmp_path / "fused.tif", FuseSettings())
