@@ -28,20 +28,32 @@ def hsi_covariance(regression: Regression) -> Array64:
 
 
 def noise_std(regression: Regression) -> Array64:
-    """Standard deviation of each band of the LR-HSI about its regression on its neighbours, (C,).
+    """Noise of each band of the LR-HSI, (C,), from `noise_about_neighbours`; zero where that cannot be told."""
+    live = np.diag(regression.residual_covariance) > 0
+    return np.nan_to_num(noise_about_neighbours(hsi_covariance(regression), live=live, pixels=regression.pixels))
+
+
+def noise_about_neighbours(covariance: Array64, *, live: NDArray[np.bool_], pixels: int) -> Array64:
+    """Standard deviation of each band about its regression on its neighbours, (C,).
 
     Spectra are smooth, noise is not (Roger and Arnold, "Reliably estimating the noise in AVIRIS hyperspectral images",
-    Int. J. Remote Sensing 17, 1996, regress on two neighbours). Zero for bands without a valid pixel, and where a band
-    has too few neighbours to tell.
+    Int. J. Remote Sensing 17, 1996, regress on two neighbours).
+
+    Args:
+        covariance: (C, C), of the bands.
+        live: (C,), those that have valid pixels; the others are nobody's neighbours.
+        pixels: That the covariance is of.
+
+    Returns:
+        NaN for bands that are not live, and where a band has too few neighbours, or these too few pixels, to tell.
     """
-    covariance, std = hsi_covariance(regression), np.zeros(len(regression.residual_covariance))
-    live = np.flatnonzero(np.diag(regression.residual_covariance) > 0)
-    for position, band in enumerate(live):
-        near = np.delete(live[max(position - REACH, 0) : position + REACH + 1], min(position, REACH))
-        if len(near) >= FEWEST_NEIGHBOURS:
+    std, order = np.full(len(covariance), np.nan), np.flatnonzero(live)
+    for position, band in enumerate(order):
+        near = np.delete(order[max(position - REACH, 0) : position + REACH + 1], min(position, REACH))
+        degrees = pixels - len(near) - 1
+        if len(near) >= FEWEST_NEIGHBOURS and degrees > 0:
             rest = _unexplained(covariance[band, band], covariance[np.ix_(near, near)], covariance[near, band])[0]
-            degrees = max(regression.pixels - len(near) - 1, 1)
-            std[band] = np.sqrt(rest * regression.pixels / degrees)
+            std[band] = np.sqrt(rest * pixels / degrees)
     return std
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
+from models.anchors.noise import noise_about_neighbours
 from pifnet_cli.degrade.psf import MINIMUM_VALID, Psf
 from pifnet_cli.degrade.sampling import PsfSampler
 from pifnet_cli.scene import Pixels, Positions
@@ -302,17 +303,11 @@ def component_scores(images: Sequence[Pixels]) -> tuple[list[Floats], Floats]:
 
 
 def _noise_std(centred: Floats) -> Floats:
-    """(C,): what neighbouring bands do not predict, never below a fifth of the median."""
+    """(C,): what neighbouring bands do not predict, never below a fifth of the median; all of a band without such."""
     bands, pixels = centred.shape
-    std = np.empty(bands)
-    for band in range(bands):
-        near = [other for other in range(max(0, band - 5), min(bands, band + 6)) if other != band]
-        if not near or pixels <= len(near) + 1:
-            std[band] = centred[band].std()
-            continue
-        weights = np.linalg.lstsq(centred[near].T, centred[band], rcond=None)[0]
-        std[band] = np.sqrt(np.square(centred[band] - weights @ centred[near]).sum() / (pixels - len(near) - 1))
-    return np.maximum(std, 0.2 * np.median(std))
+    found = noise_about_neighbours(centred @ centred.T / pixels, live=np.full(bands, fill_value=True), pixels=pixels)
+    std = np.where(np.isnan(found), centred.std(axis=1), found)
+    return np.asarray(np.maximum(std, 0.2 * np.median(std)))
 
 
 def _coarse_start(cost: Cost, free: int) -> Floats:

@@ -46,8 +46,10 @@ class SceneEstimate:
 
     def record(self) -> dict[str, Any]:
         """As JSON values. The shift is how much further down and right LR pixels lie than their georeferencing says."""
-        shifts = zip(self.operator.shift_lr, self.lr.grid.gsd, strict=True)
-        record = self.operator.record() | {"shift_map_units": [round(float(shift * side), 6) for shift, side in shifts]}
+        record: dict[str, Any] = self.operator.record()
+        for told in ("shift", "shift_error"):
+            values = zip(record[f"{told}_lr_pixels"], self.lr.grid.gsd, strict=True)
+            record[f"{told}_map_units"] = [round(float(value * side), 6) for value, side in values]
         if self.bands is None or self.expected_error is None:
             return record
         errors = [None if np.isnan(error) else float(f"{error:.5g}") for error in self.expected_error]

@@ -8,9 +8,9 @@ from waves import NODATA, Texture, write_pair
 
 FIELDS = {
     "mtf_at_nyquist", "sigma_hr_pixels", "sigma_error_hr_pixels", "shift_lr_pixels", "shift_error_lr_pixels",
-    "shift_hr_pixels", "shift_map_units", "shift_spread_lr_pixels", "local_shifts", "is_uneven", "explained",
-    "explained_as_delivered", "log_likelihood_gain", "is_reliable", "is_significant", "lr_pixels",
-    "lr_bands", "hr_bands",
+    "shift_hr_pixels", "shift_map_units", "shift_error_map_units", "shift_spread_lr_pixels", "local_shifts",
+    "is_uneven", "explained", "explained_as_delivered", "log_likelihood_gain", "is_reliable",
+    "is_significant", "lr_pixels", "lr_bands", "hr_bands",
 }  # fmt: skip
 
 
