@@ -19,7 +19,7 @@ from pifnet_cli.scene import Bands, Pixels, Window, spread_windows
 Floats = NDArray[np.float64]
 ReadWindow = Callable[[Window], Pixels]
 
-HR_SIDE = 192  # HR pixels along the side of the windows that tell the HR-MSI's noise
+HR_SIDE = 96  # HR pixels along the side of the windows that tell the HR-MSI's noise
 HR_WINDOWS = 3  # along either side of the scene, at most
 
 

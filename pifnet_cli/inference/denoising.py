@@ -12,7 +12,7 @@ from models.anchors.regression import Regression
 from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.scene import Pixels, Window, spread_windows
 
-WINDOW = 192  # HR pixels along the side of a window
+WINDOW = 96  # HR pixels along the side of a window
 WINDOWS = 3  # along either side of the scene, at most
 
 ReadWindow = Callable[[Window], Pixels]
