@@ -122,7 +122,8 @@ def metrics(
 
     files = ReportFiles(csv=csv, bands_csv=bands_csv, sam_map=sam_map, error_map=error_map, quicklook=quicklook)
     if page is not None:
-        require_report(page, fused, reference, pair, others=files.asked_for)
+        scenes = [path for path in (fused, reference, *(pair or ())) if path is not None]
+        require_report(page, scenes, others=files.asked_for)
     with reporting(quiet) as progress, Notices() as notices:
         found = assess_scene(fused, reference, pair, settings, files=files, checkpoint=checkpoint, progress=progress)
         if page is not None:

@@ -1,4 +1,4 @@
-"""What a pair says band by band: how much of the LR-HSI the HR-MSI explains, the noise of both, the MSI's response."""
+"""What a pair says band by band: how much of the LR-HSI the HR-MSI explains, its noise, the HR-MSI's response."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.anchors.detail import noise_bound, noise_by_texture
 from models.anchors.noise import noise_std
 from models.anchors.regression import Regression, RegressionSums
 from pifnet_cli.align import Alignment
@@ -14,13 +13,10 @@ from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.estimation.pair import sample_windows
 from pifnet_cli.estimation.response import SpectralResponse, estimate_response
 from pifnet_cli.pair import degrade_msi
-from pifnet_cli.scene import Bands, Pixels, Window, spread_windows
+from pifnet_cli.scene import Bands, Pixels, Window
 
 Floats = NDArray[np.float64]
 ReadWindow = Callable[[Window], Pixels]
-
-HR_SIDE = 96  # HR pixels along the side of the windows that tell the HR-MSI's noise
-HR_WINDOWS = 3  # along either side of the scene, at most
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,14 +26,12 @@ class PairFacts:
     Attributes:
         regression: Of the LR-HSI on the degraded HR-MSI.
         noise: (C,), standard deviations of the LR-HSI's noise, pixel units; zero where a band does not tell.
-        msi_noise: (M,), likewise of the HR-MSI.
         response: How the HR-MSI's bands follow from those of the LR-HSI.
         wavelengths_nm: (C,) of the LR-HSI; None where the file gives none.
     """
 
     regression: Regression
     noise: Floats
-    msi_noise: Floats
     response: SpectralResponse
     wavelengths_nm: Floats | None
 
@@ -54,8 +48,13 @@ class PairFacts:
             for band, (place, share, noise) in enumerate(zip(places, self.explained, self.noise, strict=True), start=1)
         ]
 
-    def response_records(self, msi: Bands) -> list[dict[str, object]]:
-        """A record for each band of the HR-MSI; centre and width in nanometres, or in bands of the LR-HSI."""
+    def response_records(self, msi: Bands, msi_noise: Floats) -> list[dict[str, object]]:
+        """A record for each band of the HR-MSI; centre and width in nanometres, or in bands of the LR-HSI.
+
+        Args:
+            msi: These bands.
+            msi_noise: (M,), standard deviations of their noise.
+        """
         unit, places = ("bands", np.arange(1.0, len(self.noise) + 1)) if self.wavelengths_nm is None else (
             "nm", self.wavelengths_nm)  # fmt: skip
         found, declared = self.response, msi.wavelengths_nm
@@ -68,7 +67,7 @@ class PairFacts:
                 f"width_{unit}": round(float(widths[band]), 2),
                 "declared_centre_nm": None if declared is None else float(declared[band]),
                 "explained": round(float(found.explained[band]), 5),
-                "noise": _rounded(self.msi_noise[band]),
+                "noise": _rounded(msi_noise[band]),
             }
             for band in range(len(centres))
         ]
@@ -105,9 +104,7 @@ def pair_facts(read_lr: ReadWindow, read_hr: ReadWindow, *, alignment: Alignment
     noise, wavelengths = noise_std(regression), bands.wavelengths_nm
     known = wavelengths if wavelengths is not None and np.isfinite(wavelengths).all() else None
     response = estimate_response(spectra, broad, noise=noise, wavelengths=known)
-    windows = [read_hr(window) for window in spread_windows(alignment.output, side=HR_SIDE, most=HR_WINDOWS)]
-    bound = noise_bound(regression, noise, gain=psf.noise_gain)
-    return PairFacts(regression, noise, np.minimum(noise_by_texture(windows), bound), response, known)
+    return PairFacts(regression, noise, response, known)
 
 
 def response_table(facts: PairFacts, msi: Bands) -> str:

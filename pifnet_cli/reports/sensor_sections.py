@@ -14,6 +14,12 @@ FWHM = 2 * float(np.sqrt(2 * np.log(2)))  # of a Gaussian, in standard deviation
 HALF = 5.8, 3.1  # inches of a chart that takes half of the page
 STROKES = Stroke.LINE, Stroke.DASHES
 DIRECTIONS = ("down the rows", "along the columns")
+PSF_SOURCES = {
+    "given": "The blur of the hyperspectral sensor was given by the options.",
+    "found": "The blur of the hyperspectral sensor was found from the pair itself.",
+    "trained": "The blur of the hyperspectral sensor is the one that the checkpoint was trained with.",
+    "assumed": "The blur of the hyperspectral sensor is not known: the usual one is assumed.",
+}
 
 Floats = NDArray[np.float64]
 Both = tuple[float, float]  # down and right

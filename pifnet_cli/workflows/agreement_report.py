@@ -7,13 +7,11 @@ from pathlib import Path
 
 from pifnet_cli.metrics.area import scored_area
 from pifnet_cli.metrics.without_reference import UnreferencedScores
-from pifnet_cli.raster.formats import find_scene
 from pifnet_cli.raster.reader import SceneReader, reopen_scene
 from pifnet_cli.reports.charts import Curve, Stroke
 from pifnet_cli.reports.consistency import ConsistencyMaps
 from pifnet_cli.reports.page import Page, Section, facts_table, write_page
 from pifnet_cli.reports.provenance import files_table, options_table, time_of_day, versions_table
-from pifnet_cli.reports.publish import require_free
 from pifnet_cli.reports.scores import UNREFERENCED_ROWS, shown_score
 from pifnet_cli.reports.sections import (
     Point,
@@ -23,7 +21,7 @@ from pifnet_cli.reports.sections import (
     overview_section,
     spectra_section,
 )
-from pifnet_cli.reports.sensor_sections import SensorFacts, sensor_section
+from pifnet_cli.reports.sensor_sections import PSF_SOURCES, SensorFacts, sensor_section
 from pifnet_cli.scene import Window
 from pifnet_cli.settings import FuseSettings, MetricsSettings, ReportSettings
 from pifnet_cli.workflows.fusion_plan import PairOperator, pair_operator
@@ -39,15 +37,8 @@ from pifnet_cli.workflows.scene_views import (
     natural_bands,
     reader_of_nearest,
     reader_on,
-    require_inside,
     spectrum_at,
 )
-
-SOURCES = {
-    "given": "The blur of the hyperspectral sensor was given by the options.",
-    "found": "The blur of the hyperspectral sensor was found from the pair itself.",
-    "assumed": "The blur of the hyperspectral sensor is not known: the usual one is assumed.",
-}
 
 Progress = Callable[[str, int, int], None]
 
@@ -60,25 +51,6 @@ class _Opened:
     lr: SceneReader
     hr: SceneReader
     operator: PairOperator
-
-
-def require_agreement_report(report: ReportSettings, scenes: Sequence[Path], *, others: Sequence[Path] = ()) -> None:
-    """Refuse a page that could not be published, or points outside of the scene, before anything is scored.
-
-    Args:
-        report: The page.
-        scenes: Fused scene, LR-HSI and HR-MSI.
-        others: Further files that will be written.
-
-    Raises:
-        SceneWriteError: The page exists, is an input, or cannot be written.
-        SettingsError: A point lies outside of the fused scene.
-        PifnetError: An input cannot be used.
-    """
-    inputs = [path for named in scenes for path in find_scene(named).all]
-    require_free([*others, report.page], inputs=inputs, overwrite=report.overwrite)
-    with reopen_scene(scenes[0]) as reader:
-        require_inside(report.points, height=reader.scene.grid.height, width=reader.scene.grid.width)
 
 
 def write_agreement_report(
@@ -169,7 +141,7 @@ def _sensor_facts(operator: PairOperator) -> SensorFacts:
     alignment = operator.alignment
     ratio = alignment.ratio_rows, alignment.ratio_columns
     used = alignment.shift[0] / ratio[0], alignment.shift[1] / ratio[1]
-    return SensorFacts(psf=operator.psf, ratio=ratio, source=SOURCES[operator.source], shift_used_lr=used)
+    return SensorFacts(psf=operator.psf, ratio=ratio, source=PSF_SOURCES[operator.source], shift_used_lr=used)
 
 
 def _parameters(scenes: tuple[Path, Path, Path], opened: _Opened, settings: MetricsSettings, run: RunFacts) -> Section:

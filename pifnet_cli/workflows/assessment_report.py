@@ -4,28 +4,39 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from pifnet_cli.raster.formats import find_scene
 from pifnet_cli.raster.reader import reopen_scene
 from pifnet_cli.reports.page import Section
+from pifnet_cli.reports.publish import require_free
 from pifnet_cli.settings import FuseSettings, MetricsSettings, ReportSettings
-from pifnet_cli.workflows.agreement_report import require_agreement_report, write_agreement_report
+from pifnet_cli.workflows.agreement_report import write_agreement_report
 from pifnet_cli.workflows.assessment import Assessment
 from pifnet_cli.workflows.fusion_plan import pair_operator
 from pifnet_cli.workflows.pair_sections import agreement_section, pair_sections
-from pifnet_cli.workflows.scene_views import RunFacts
-from pifnet_cli.workflows.score_report import require_score_report, write_score_report
+from pifnet_cli.workflows.scene_views import RunFacts, require_inside
+from pifnet_cli.workflows.score_report import write_score_report
 
 Pair = tuple[Path, Path]
 Progress = Callable[[str, int, int], None]
 
 
-def require_report(
-    report: ReportSettings, fused: Path, reference: Path | None, pair: Pair | None, *, others: Sequence[Path] = ()
-) -> None:
-    """Refuse a page that could not be published, before anything is scored; as for the two kinds of page."""
-    if reference is not None:
-        require_score_report(report, fused, reference, others=others)
-    elif pair is not None:
-        require_agreement_report(report, (fused, *pair), others=others)
+def require_report(report: ReportSettings, scenes: Sequence[Path], *, others: Sequence[Path] = ()) -> None:
+    """Refuse a page that could not be published, or points outside of the scene, before anything is scored.
+
+    Args:
+        report: The page.
+        scenes: The fused scene, and those that it will be scored by.
+        others: Further files that will be written.
+
+    Raises:
+        SceneWriteError: The page exists, is an input, or cannot be written.
+        SettingsError: A point lies outside of the fused scene.
+        PifnetError: An input cannot be used.
+    """
+    inputs = [path for named in scenes for path in find_scene(named).all]
+    require_free([*others, report.page], inputs=inputs, overwrite=report.overwrite)
+    with reopen_scene(scenes[0]) as reader:
+        require_inside(report.points, height=reader.scene.grid.height, width=reader.scene.grid.width)
 
 
 def write_report(

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,30 @@ from pifnet_cli.estimation.facts import PairFacts, pair_facts, response_table
 from pifnet_cli.estimation.overview import Source
 from pifnet_cli.estimation.pair import PairEstimate, estimate_pair
 from pifnet_cli.estimation.registration import SigmaOf, register_pair
-from pifnet_cli.inference.closed_form import KrigingEngine, scene_anchor
+from pifnet_cli.inference.closed_form import kriging_engine
+from pifnet_cli.inference.denoising import msi_noise
 from pifnet_cli.inference.uncertainty import expected_error
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.reports.publish import require_free, write_text
 from pifnet_cli.scene import Scene
-from pifnet_cli.settings import Align, Anchor, Overwrite
+from pifnet_cli.settings import Align, Overwrite
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SceneFacts:
+    """What a few windows of a pair tell of its bands.
+
+    Attributes:
+        bands: Shares explained, noise of the LR-HSI, response of the HR-MSI.
+        msi_noise: (M,), standard deviations of the HR-MSI's noise.
+        expected_error: (C,), root mean square error that guided kriging expects of itself.
+    """
+
+    bands: PairFacts
+    msi_noise: NDArray[np.float64]
+    expected_error: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,15 +50,13 @@ class SceneEstimate:
         lr: The LR-HSI.
         hr: The HR-MSI.
         operator: Blur and misregistration.
-        bands: What its bands tell; None where pixels are too few.
-        expected_error: (C,), root mean square error that guided kriging expects of itself; likewise.
+        facts: What its bands tell; None where pixels are too few.
     """
 
     lr: Scene
     hr: Scene
     operator: PairEstimate
-    bands: PairFacts | None
-    expected_error: NDArray[np.float64] | None
+    facts: SceneFacts | None
 
     def record(self) -> dict[str, Any]:
         """As JSON values. The shift is how much further down and right LR pixels lie than their georeferencing says."""
@@ -50,12 +64,13 @@ class SceneEstimate:
         for told in ("shift", "shift_error"):
             values = zip(record[f"{told}_lr_pixels"], self.lr.grid.gsd, strict=True)
             record[f"{told}_map_units"] = [round(float(value * side), 6) for value, side in values]
-        if self.bands is None or self.expected_error is None:
+        if self.facts is None:
             return record
-        errors = [None if np.isnan(error) else float(f"{error:.5g}") for error in self.expected_error]
-        records = zip(self.bands.band_records(), errors, strict=True)
+        bands = self.facts.bands
+        errors = [None if np.isnan(error) else float(f"{error:.5g}") for error in self.facts.expected_error]
+        records = zip(bands.band_records(), errors, strict=True)
         lr_bands = [facts | {"expected_error": error} for facts, error in records]
-        return record | {"lr_bands": lr_bands, "hr_bands": self.bands.response_records(self.hr.bands)}
+        return record | {"lr_bands": lr_bands, "hr_bands": bands.response_records(self.hr.bands, self.facts.msi_noise)}
 
 
 def estimate_scene_pair(
@@ -85,23 +100,22 @@ def estimate_scene_pair(
             require_free([srf_csv], inputs=[lr_hsi, hr_msi], overwrite=overwrite)
         found = _shifted(lr, hr) if correction is Align.SHIFT else register_scenes(lr, hr)
         alignment = align(lr.scene, hr.scene, correction=found.correction)
-        bands, expected = scene_facts(lr, hr, alignment, found.estimate.operator.psf)
+        facts = scene_facts(lr, hr, alignment, found.estimate.operator.psf)
         if srf_csv is not None:
-            _write_response(srf_csv, bands, lr, hr)
-    return SceneEstimate(lr.scene, hr.scene, found, bands, expected)
+            _write_response(srf_csv, None if facts is None else facts.bands, lr, hr)
+    return SceneEstimate(lr.scene, hr.scene, found, facts)
 
 
-def scene_facts(
-    lr: SceneReader, hr: SceneReader, alignment: Alignment, psf: Psf
-) -> tuple[PairFacts, NDArray[np.float64]] | tuple[None, None]:
-    """What a few windows tell of the bands, and the error that kriging expects; nothing where they are too few."""
+def scene_facts(lr: SceneReader, hr: SceneReader, alignment: Alignment, psf: Psf) -> SceneFacts | None:
+    """Look at a few windows of a pair; None where too few pixels are valid."""
     try:
         facts = pair_facts(lr.read, hr.read, alignment=alignment, psf=psf, bands=lr.scene.bands)
     except ValueError as error:
         log.info("%s, %s: bands cannot be described: %s", lr.scene.path, hr.scene.path, error)
-        return None, None
-    engine = scene_anchor(Anchor.KRIGING, facts.regression, hr.read, alignment=alignment, psf=psf)
-    return facts, expected_error(cast("KrigingEngine", engine), lr.read, hr.read, alignment=alignment, psf=psf)
+        return None
+    noise = msi_noise(hr.read, facts.regression, area=alignment.output, psf=psf)
+    engine = kriging_engine(facts.regression, ratio=(alignment.ratio_rows, alignment.ratio_columns), noise=noise)
+    return SceneFacts(facts, noise.std, expected_error(engine, lr.read, hr.read, alignment=alignment, psf=psf))
 
 
 def _write_response(srf_csv: Path, bands: PairFacts | None, lr: SceneReader, hr: SceneReader) -> None:

@@ -16,10 +16,10 @@ from pifnet_cli.workflows.fusion_plan import PairOperator
 
 def pair_sections(lr: SceneReader, hr: SceneReader, operator: PairOperator) -> list[Section]:
     """What the HR-MSI explains band by band, noise, the error to expect, and the response; none without pixels."""
-    facts, expected = scene_facts(lr, hr, operator.alignment, operator.psf)
-    if facts is None or expected is None:
+    found = scene_facts(lr, hr, operator.alignment, operator.psf)
+    if found is None:
         return []
-    bands, msi = lr.scene.bands, hr.scene.bands
+    facts, expected, bands, msi = found.bands, found.expected_error, lr.scene.bands, hr.scene.bands
     noise = np.where(facts.noise > 0, facts.noise, np.nan)
     explained = np.where(np.diag(facts.regression.residual_covariance) > 0, facts.explained, np.nan)
     by_band = bands_section(

@@ -30,7 +30,7 @@ from pifnet_cli.reports.sections import (
     overview_section,
     spectra_section,
 )
-from pifnet_cli.reports.sensor_sections import BandFact, SensorFacts, band_chart, sensor_section
+from pifnet_cli.reports.sensor_sections import PSF_SOURCES, BandFact, SensorFacts, band_chart, sensor_section
 from pifnet_cli.scene import Bands, Window
 from pifnet_cli.settings import FuseSettings, MetricsSettings, Phase, ReportSettings
 from pifnet_cli.workflows.fuse import FusedScene, chosen_bands
@@ -319,12 +319,12 @@ def _estimate_facts(found: PairEstimate) -> tuple[tuple[str, str], ...]:
 
 def _psf_source(plan: FusionPlan, settings: FuseSettings, *, is_found: bool) -> str:
     if settings.protocol is not None or settings.mtf_at_nyquist is not None:
-        return "The blur of the hyperspectral sensor was given by the options."
+        return PSF_SOURCES["given"]
     if is_found:
-        return "The blur of the hyperspectral sensor was found from the pair itself."
+        return PSF_SOURCES["found"]
     if plan.choice.header is not None:
-        return "The blur of the hyperspectral sensor is the one that the checkpoint was trained with."
-    return "The blur of the hyperspectral sensor is not known: the usual one is assumed."
+        return PSF_SOURCES["trained"]
+    return PSF_SOURCES["assumed"]
 
 
 def _uncertainty(sigma: SceneReader, progress: Progress) -> Section:

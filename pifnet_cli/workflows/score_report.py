@@ -9,14 +9,12 @@ from numpy.typing import NDArray
 from pifnet_cli.metrics.area import scored_area
 from pifnet_cli.metrics.spectral_angle import spectral_angle_deg
 from pifnet_cli.metrics.with_reference import Scores
-from pifnet_cli.raster.formats import find_scene
 from pifnet_cli.raster.reader import reopen_scene
 from pifnet_cli.reports.charts import Curve, Stroke
 from pifnet_cli.reports.comparison import DifferenceMosaic, spectral_rmse
 from pifnet_cli.reports.page import Page, Section, Table, facts_table, write_page
 from pifnet_cli.reports.places import distinct_spectra
 from pifnet_cli.reports.provenance import files_table, options_table, time_of_day, versions_table
-from pifnet_cli.reports.publish import require_free
 from pifnet_cli.reports.scores import TABLE_ROWS, shown_score
 from pifnet_cli.reports.sections import (
     Point,
@@ -42,7 +40,6 @@ from pifnet_cli.workflows.scene_views import (
     named_points,
     natural_bands,
     reader_on,
-    require_inside,
     spectrum_at,
 )
 
@@ -50,26 +47,6 @@ EDGE = 4  # pixels along the sides that are no typical ones
 SEARCHED = 48  # pixels along the side of the windows that places are chosen from
 
 Progress = Callable[[str, int, int], None]
-
-
-def require_score_report(report: ReportSettings, fused: Path, reference: Path, *, others: Sequence[Path] = ()) -> None:
-    """Refuse a page that could not be published, or points outside of the scene, before anything is scored.
-
-    Args:
-        report: The page.
-        fused: The scene that will be scored.
-        reference: The true scene.
-        others: Further files that will be written.
-
-    Raises:
-        SceneWriteError: The page exists, is an input, or cannot be written.
-        SettingsError: A point lies outside of the fused scene.
-        PifnetError: An input cannot be used.
-    """
-    inputs = [path for named in (fused, reference) for path in find_scene(named).all]
-    require_free([*others, report.page], inputs=inputs, overwrite=report.overwrite)
-    with reopen_scene(fused) as reader:
-        require_inside(report.points, height=reader.scene.grid.height, width=reader.scene.grid.width)
 
 
 def write_score_report(

@@ -8,9 +8,10 @@ from pages import Parsed, fetched, parsed
 from pifnet_cli.errors import SceneWriteError, SettingsError
 from pifnet_cli.reports.page import Section, facts_table
 from pifnet_cli.settings import MetricsSettings, Overwrite, ReportSettings
+from pifnet_cli.workflows.assessment_report import require_report
 from pifnet_cli.workflows.metrics import score_scene
 from pifnet_cli.workflows.scene_views import RunFacts
-from pifnet_cli.workflows.score_report import require_score_report, write_score_report
+from pifnet_cli.workflows.score_report import write_score_report
 from scenes import NORTH_UP, write_scene
 
 WAVELENGTHS = (460.0, 550.0, 640.0, 700.0, 800.0, 1600.0, 2200.0)
@@ -111,12 +112,12 @@ def test_scenes_without_wavelengths_have_a_page(tmp_path: Path) -> None:
 def test_a_page_over_an_input_or_another_output_is_refused(pair: tuple[Path, Path], tmp_path: Path) -> None:
     for path in (*pair, pair[1].with_suffix(".img")):
         with pytest.raises(SceneWriteError, match="is an input"):
-            require_score_report(ReportSettings(path, (), Overwrite.REPLACE), *pair)
+            require_report(ReportSettings(path, (), Overwrite.REPLACE), pair)
     page = ReportSettings(tmp_path / "r.csv", (), Overwrite.REPLACE)
     with pytest.raises(SceneWriteError, match="two outputs have this name"):
-        require_score_report(page, *pair, others=[tmp_path / "r.csv"])
+        require_report(page, pair, others=[tmp_path / "r.csv"])
 
 
 def test_a_point_outside_is_refused(pair: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--point 60,0: the scene has rows 0 to 59"):
-        require_score_report(ReportSettings(tmp_path / "r.html", ((60, 0),)), *pair)
+        require_report(ReportSettings(tmp_path / "r.html", ((60, 0),)), pair)
