@@ -17,19 +17,12 @@ import scipy.io
 import torch
 from affine import Affine
 
+from pifnet_cli.choices import Method, Protocol, Schedule, Variant
 from pifnet_cli.metrics.with_reference import scores
-from pifnet_cli.reports.history import read_history
-from pifnet_cli.resample import CubicResampler
+from pifnet_cli.pair.resample import CubicResampler
 from pifnet_cli.scene import Positions
-from pifnet_cli.settings import (
-    FuseSettings,
-    Method,
-    Protocol,
-    Schedule,
-    SimulateSettings,
-    TrainSettings,
-    Variant,
-)
+from pifnet_cli.settings import FuseSettings, SimulateSettings, TrainSettings
+from pifnet_cli.training.history import read_history
 from pifnet_cli.workflows.fuse import fuse_scene
 from pifnet_cli.workflows.simulate import simulate_scene
 from pifnet_cli.workflows.train import train_model

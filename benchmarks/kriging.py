@@ -20,14 +20,14 @@ import scipy.io
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from models.anchors.kriging import GuidedKriging
-from models.anchors.regression import Regression, RegressionSums
-from models.sampling import SamplingOperator
-from pifnet_cli.align import REACH
+from pifnet_cli.choices import Protocol
 from pifnet_cli.degrade.wald import SensorModel, degrade_patch
-from pifnet_cli.resample import CubicResampler
+from pifnet_cli.pair.alignment import REACH
+from pifnet_cli.pair.resample import CubicResampler
 from pifnet_cli.scene import Pixels, Positions
-from pifnet_cli.settings import Protocol
+from pifnet_models.kriging.kriging import GuidedKriging
+from pifnet_models.kriging.regression import Regression, RegressionSums
+from pifnet_models.sampling import SamplingOperator
 
 MSI_BANDS = 4
 CONDITIONS = ((Protocol.PAPER, None, None), (Protocol.MTF, None, None), (Protocol.MTF, 35.0, 40.0))

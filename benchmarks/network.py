@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.pifnet.network import PIFNet
+from pifnet_models.pifnet.network import PIFNet
 
 HSI, MSI = 103, 4
 PROTOTYPE_SECONDS = {"forward 64 x 64": 0.100, "forward 340 x 340": 2.5, "training step, 8 of 64 x 64": 2.24}

@@ -20,9 +20,9 @@ from typing import NamedTuple, cast
 import torch
 from torch import nn
 
-from models.catalog import ModelName, network_class
-from models.interface import FusionNetwork
-from models.references import REFERENCES
+from pifnet_models.catalog import ModelName, network_class
+from pifnet_models.interface import FusionNetwork
+from pifnet_models.references import REFERENCES
 
 HSI, MSI, RATIO = 103, 4, 4
 YARDSTICK = ModelName.HSRNET

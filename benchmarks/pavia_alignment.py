@@ -23,9 +23,10 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 
-from pifnet_cli.resample import CubicResampler
+from pifnet_cli.choices import Align, Method
+from pifnet_cli.pair.resample import CubicResampler
 from pifnet_cli.scene import Positions
-from pifnet_cli.settings import Align, FuseSettings, Method
+from pifnet_cli.settings import FuseSettings
 from pifnet_cli.workflows.estimate import estimate_scene_pair
 from pifnet_cli.workflows.fuse import fuse_scene
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from models.layers.selective_scan.dispatch import ScanBackend, default_backend, selective_scan
+from pifnet_models.kernels.selective_scan.dispatch import ScanBackend, default_backend, selective_scan
 
 Scan = Callable[..., Tensor]
 REFERENCE, UNBOUND, CHUNKED = "reference loop", "loop over cut sequences", "chunked"

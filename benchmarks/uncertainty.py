@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from real_scenes import AVIRIS_TEST, AVIRIS_TRAINING, ENMAP, GROUND, OTHERS, ROSIS, UTM, RealScene
 from scipy.stats import spearmanr
 
-from models.anchors.noise import noise_std
-from models.anchors.regression import RegressionSums
 from pifnet_cli.degrade.noise import with_noise
 from pifnet_cli.degrade.psf import gaussian_from_mtf
 from pifnet_cli.degrade.sampling import PsfSampler
 from pifnet_cli.scene import Positions
+from pifnet_models.kriging.noise import noise_std
+from pifnet_models.kriging.regression import RegressionSums
 
 MSI_BANDS = 4
 NOISY, CLEAN = (35.0, 40.0), (None, None)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from affine import Affine
@@ -221,6 +221,20 @@ class Scene:
             scales=_entries(self.scales, positions),
             offsets=_entries(self.offsets, positions),
         )
+
+
+class OpenScene(Protocol):
+    """A scene whose pixels can be read: an open file, or arrays."""
+
+    @property
+    def scene(self) -> Scene:
+        """All about it but its pixels."""
+
+    def read(self, window: Window) -> Pixels:
+        """(C, h, w) in physical units, NaN where invalid."""
+
+    def cut(self, positions: Sequence[int]) -> "OpenScene":
+        """The scene of some of its bands, by positions from 0."""
 
 
 def _entries(values: tuple[Entry, ...] | None, positions: Sequence[int]) -> tuple[Entry, ...] | None:

@@ -16,10 +16,11 @@ from rasterio.crs import CRS
 
 from landscape.scene import generate_scene
 from landscape.sensor import band_centres_nm, band_widths_nm
+from pifnet_cli.choices import Overwrite
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.raster.writer import WriteOptions, create_scene
 from pifnet_cli.scene import Bands, Grid, Pixels, Scene, WavelengthUnit
-from pifnet_cli.settings import Overwrite, SimulateSettings
+from pifnet_cli.settings import SimulateSettings
 from pifnet_cli.workflows.simulate import simulate_scene
 
 RATIO = 3

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from pifnet_cli.choices import Align, Overwrite
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
-from pifnet_cli.settings import Align, Overwrite
 
 
 def estimate(

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from pifnet_cli.choices import Align, BandChoice, Extent, Method, Overwrite, Phase, Protocol
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import Notices, command_line, reporting
-from pifnet_cli.settings import Align, BandChoice, Extent, FuseSettings, Method, Overwrite, Phase, Protocol
+from pifnet_cli.settings import FuseSettings
 
 
 def fuse(
@@ -122,8 +123,8 @@ def fuse(
 
         require_report_packages()
 
-        from pifnet_cli.workflows.report import FusionFiles, require_fusion_report, write_fusion_report
-        from pifnet_cli.workflows.scene_views import RunFacts
+        from pifnet_cli.pages.fusion_page import FusionFiles, require_fusion_report, write_fusion_report
+        from pifnet_cli.pages.views import RunFacts
 
         files = FusionFiles(lr_hsi, hr_msi, output, checkpoint, uncertainty)
         require_fusion_report(page, files, settings)

@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
+from pifnet_cli.choices import Compat, Method, Overwrite, Protocol, Wald
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import Notices, command_line, reporting
 from pifnet_cli.errors import SettingsError
-from pifnet_cli.settings import Compat, Method, MetricsSettings, Overwrite, Protocol, Wald
+from pifnet_cli.settings import MetricsSettings
 
 _PAIR = "Without reference"
 
@@ -111,14 +112,14 @@ def metrics(
 
         require_report_packages()
 
-        from pifnet_cli.workflows.assessment_report import require_report, write_report
-        from pifnet_cli.workflows.scene_views import RunFacts
+        from pifnet_cli.pages.metrics_page import require_report, write_report
+        from pifnet_cli.pages.views import RunFacts
 
     from rich.console import Console
 
     from pifnet_cli.reports.scores import assessment_json, assessment_tables
-    from pifnet_cli.workflows.assessment import assess_scene
-    from pifnet_cli.workflows.metrics import ReportFiles
+    from pifnet_cli.scoring.with_reference import ReportFiles
+    from pifnet_cli.workflows.metrics import assess_scene
 
     files = ReportFiles(csv=csv, bands_csv=bands_csv, sam_map=sam_map, error_map=error_map, quicklook=quicklook)
     if page is not None:

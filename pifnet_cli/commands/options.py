@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from pifnet_cli.choices import Device, Overwrite, Precision, Protocol
 from pifnet_cli.errors import SettingsError
-from pifnet_cli.settings import Device, Overwrite, Precision, Protocol, ReportSettings
+from pifnet_cli.settings import ReportSettings
 
 LrHsi = Annotated[Path, typer.Argument(help="LR-HSI: ENVI (.hdr or data file) or GeoTIFF.", show_default=False)]
 HrMsi = Annotated[Path, typer.Argument(help="HR-MSI of the same ground.", show_default=False)]

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from pifnet_cli.choices import Overwrite, SceneFormat
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
-from pifnet_cli.settings import Overwrite, SceneFormat, SimulateSettings
+from pifnet_cli.settings import SimulateSettings
 
 
 def simulate(

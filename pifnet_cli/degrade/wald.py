@@ -10,10 +10,10 @@ from affine import Affine
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from pifnet_cli.choices import Protocol
 from pifnet_cli.degrade.noise import with_noise
 from pifnet_cli.degrade.psf import Psf, axis_sampling_matrix, degrade_separable, gaussian_from_mtf, paper_psf
 from pifnet_cli.scene import Grid, Pixels
-from pifnet_cli.settings import Protocol
 
 ROUNDING = 1e-6  # LR or HR pixels; products of ratios are floats
 

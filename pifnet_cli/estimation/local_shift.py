@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pifnet_cli.estimation.displacement import DisplacementFit, Field, Places
-from pifnet_cli.estimation.operator import LARGEST_ERROR, Floats
+from pifnet_cli.estimation.operator_fit import LARGEST_ERROR, Floats
+from pifnet_cli.estimation.registration.displacement import DisplacementFit, Field, Places
 
 PART = 10  # LR pixels along the side of a part, at least
 PARTS = 3  # along either side of a window that is all of a scene, or one of few

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from models.classical.moments import SceneMoments
+from pifnet_models.classical.moments import SceneMoments
 
 RELATIVE_CUTOFF = 1e-9  # eigenvalues of the hyperspectral covariance below this share of the largest are ignored
 ITERATIONS = 30  # per band, at most; the usual three do not always do where bands tell nearly the same

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pifnet_cli.choices import Compat
 from pifnet_cli.metrics.running import RunningSurvey, RunningTotals, Totals
 from pifnet_cli.metrics.spectral_angle import paper_spectral_angle_deg, spectral_angle_deg
 from pifnet_cli.scene import Pixels, Window
-from pifnet_cli.settings import Compat
 
 PAPER_ERGAS_RATIO = 4.0  # the authors' code never passes the scale (METHODS 9.2)
 NEGLIGIBLE_MEAN = 1e-6  # of the largest band mean: below it a relative error means nothing

@@ -5,8 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pifnet_cli.choices import SceneFormat
 from pifnet_cli.errors import SceneReadError, SceneWriteError
-from pifnet_cli.settings import SceneFormat
 
 ENVI_DATA_SUFFIXES = (".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".cube", ".sli", ".hyspex")
 GEOTIFF_SUFFIXES = (".tif", ".tiff")

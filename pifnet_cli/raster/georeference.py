@@ -10,7 +10,7 @@ from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 
 from pifnet_cli.errors import GridError
-from pifnet_cli.raster.envi_header import EnviHeader
+from pifnet_cli.raster.envi.header import EnviHeader
 from pifnet_cli.scene import Grid
 
 _PARALLEL = 1e-9  # relative; decides what ENVI can express

@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
+from pifnet_cli.choices import SceneFormat
 from pifnet_cli.errors import SceneReadError
-from pifnet_cli.raster.dataset_checks import reason, require_supported
-from pifnet_cli.raster.envi_header import EnviHeader, EnviLayout, read_header, read_layout, require_size
-from pifnet_cli.raster.envi_pixels import EnviPixels
+from pifnet_cli.raster.checks import reason, require_supported
+from pifnet_cli.raster.description import describe
+from pifnet_cli.raster.envi.header import EnviHeader, EnviLayout, read_header, read_layout, require_size
+from pifnet_cli.raster.envi.pixels import EnviPixels
 from pifnet_cli.raster.formats import SceneFiles, find_scene
-from pifnet_cli.raster.gdal_session import gdal_session
-from pifnet_cli.raster.geotiff_pixels import GeoTiffPixels
-from pifnet_cli.raster.scene_description import describe
+from pifnet_cli.raster.gdal import gdal_session
+from pifnet_cli.raster.geotiff.pixels import GeoTiffPixels
 from pifnet_cli.raster.stored_numbers import BandCoding, Stored, to_physical
 from pifnet_cli.scene import Pixels, Scene, Window
-from pifnet_cli.settings import SceneFormat
 
 _LOG = logging.getLogger(__name__)
 _DRIVERS = {SceneFormat.ENVI: "ENVI", SceneFormat.GEOTIFF: "GTiff"}
@@ -215,3 +215,16 @@ def _pixel_source(dataset: DatasetReader, files: SceneFiles, layout: EnviLayout 
         return EnviPixels(files.data, layout)
     except OSError as error:
         raise SceneReadError(f"{files.data}: cannot be read ({reason(error)}); check its permissions") from error
+
+
+def bands_with_pixels(source: SceneReader, candidates: Sequence[int], *, block_size: int) -> frozenset[int]:
+    """Those of some bands, counted from 0, that hold a valid pixel; reads no further than it must."""
+    empty, grid = list(candidates), source.scene.grid
+    for row in range(0, grid.height, block_size):
+        for column in range(0, grid.width, block_size):
+            if not empty:
+                break
+            window = Window(row, column, block_size, block_size).clipped(grid.height, grid.width)
+            pixels = source.read(window, bands=empty)
+            empty = [band for band, image in zip(empty, pixels, strict=True) if np.isnan(image).all()]
+    return frozenset(candidates) - frozenset(empty)

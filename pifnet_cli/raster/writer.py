@@ -12,17 +12,17 @@ from typing import Protocol, Self
 import numpy as np
 from rasterio.errors import RasterioError
 
+from pifnet_cli.choices import Overwrite, SceneFormat
 from pifnet_cli.errors import SceneWriteError, SettingsError
-from pifnet_cli.raster import publication
-from pifnet_cli.raster.dataset_checks import reason
-from pifnet_cli.raster.envi_header import DATA_TYPES
-from pifnet_cli.raster.envi_output import EnviFile, header_text
+from pifnet_cli.raster.checks import reason
+from pifnet_cli.raster.envi.header import DATA_TYPES
+from pifnet_cli.raster.envi.output import EnviFile, header_text
 from pifnet_cli.raster.formats import SceneFiles, output_files
-from pifnet_cli.raster.geotiff_output import GeoTiffFile, creation_profile
+from pifnet_cli.raster.geotiff.output import GeoTiffFile, creation_profile
+from pifnet_cli.raster.publishing import publication
+from pifnet_cli.raster.publishing.verification import MissingBlocks, verify
 from pifnet_cli.raster.stored_numbers import BandCoding, Stored, to_stored
-from pifnet_cli.raster.verification import MissingBlocks, verify
 from pifnet_cli.scene import Pixels, Scene, Window
-from pifnet_cli.settings import Overwrite, SceneFormat
 
 _LOG = logging.getLogger(__name__)
 INTERLEAVES = ("bsq", "bil", "bip")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rich.table import Table
 
+from pifnet_cli.choices import Compat
 from pifnet_cli.metrics.with_reference import BandScores, Scores
 from pifnet_cli.metrics.without_reference import BandAgreement, UnreferencedScores
 from pifnet_cli.scene import Bands
-from pifnet_cli.settings import Compat
 
 Record = dict[str, object]
 

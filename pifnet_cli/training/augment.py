@@ -4,7 +4,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pifnet_cli.pair import PairGeometry
+from pifnet_cli.pair.tile import PairGeometry
 from pifnet_cli.scene import Pixels, Positions, Window
 
 SYMMETRIES = 8  # of a square: four quarter turns, each with or without a flip

@@ -12,8 +12,8 @@ from time import monotonic
 import torch
 from torch import nn
 
+from pifnet_cli.choices import Precision, Schedule
 from pifnet_cli.errors import TrainingError
-from pifnet_cli.settings import Precision, Schedule
 from pifnet_cli.training.objectives import Batch, Objective
 from pifnet_cli.training.validation import HeldOut
 

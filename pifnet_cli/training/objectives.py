@@ -10,18 +10,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.anchors.subspace import ResidualBasis, apply_correction, features, image_scales, target_coefficients
-from pifnet_cli.pair import PairInputs
-from pifnet_cli.planes import ImagePlanes, image_planes
+from pifnet_cli.pair.network_inputs import ImagePlanes, image_planes
+from pifnet_cli.pair.tile import PairInputs
 from pifnet_cli.scene import Pixels
 from pifnet_cli.training.augment import mixed_components
-from pifnet_cli.training.losses import (
-    absolute_error,
-    inverse_penalty,
-    spectral_dissimilarity,
-    weighted_squared_error,
-)
+from pifnet_cli.training.losses import absolute_error, inverse_penalty, spectral_dissimilarity, weighted_squared_error
 from pifnet_cli.training.patches import Sample
+from pifnet_models.pifnet.anchored import ResidualBasis, apply_correction, features, image_scales, target_coefficients
 
 Floats = NDArray[np.float32]
 Network = Callable[..., Floats]  # (hsi, msi), and the LR-HSI where the network asks for it

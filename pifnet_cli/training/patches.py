@@ -11,22 +11,17 @@ from typing import cast
 import numpy as np
 from numpy.random import Generator
 
-from models.anchors.regression import Regression
-from pifnet_cli.align import Alignment
+from pifnet_cli.choices import Phase, Sampling
 from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.degrade.wald import SensorModel, degrade_patch
 from pifnet_cli.errors import TrainingError
-from pifnet_cli.lattice import block_start, is_regular, naive_phase
-from pifnet_cli.pair import PairGeometry, PairTile, TileEngine, plan_windows
-from pifnet_cli.resample import SUPPORT
+from pifnet_cli.pair.alignment import Alignment
+from pifnet_cli.pair.lr_grid import block_start, is_regular, naive_phase
+from pifnet_cli.pair.resample import SUPPORT
+from pifnet_cli.pair.tile import PairGeometry, PairTile, TileEngine, plan_windows
 from pifnet_cli.scene import Pixels, Window
-from pifnet_cli.settings import Phase, Sampling
-from pifnet_cli.training.augment import (
-    SYMMETRIES,
-    may_be_transposed,
-    turned,
-    turned_window,
-)
+from pifnet_cli.training.augment import SYMMETRIES, may_be_transposed, turned, turned_window
+from pifnet_models.kriging.regression import Regression
 
 ATTEMPTS = 50  # patches tried until one holds enough valid pixels
 MINIMUM_VALID = 0.1  # share of a patch's values

@@ -10,19 +10,20 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from pifnet_cli.align import Alignment, align
+from pifnet_cli.choices import Phase, Protocol
 from pifnet_cli.degrade.blocks import Block, BlockDegrader, PairNoise
 from pifnet_cli.degrade.noise import NoiseStream, window_noise
 from pifnet_cli.degrade.psf import Psf, gaussian_from_mtf, paper_psf
+from pifnet_cli.degrade.record import RECORD_NAME
 from pifnet_cli.degrade.srf import spectral_projection
 from pifnet_cli.degrade.wald import SensorModel, project_spectrally
 from pifnet_cli.errors import GridError, SceneReadError
+from pifnet_cli.pair.alignment import Alignment, align
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.scene import Pixels, Scene, Window
-from pifnet_cli.settings import Phase, Protocol, SimulateSettings
+from pifnet_cli.settings import SimulateSettings
 from pifnet_cli.training.patches import ReadWindow
 
-RECORD_NAME = "simulation.json"
 LR_NAMES, HR_NAMES, REFERENCE_NAMES = ("lr_hsi", "lr"), ("hr_msi", "hr"), ("reference",)
 SUFFIXES = (".tif", ".tiff", ".hdr", ".img", ".dat")
 CACHED_BYTES = 200 * 2**20  # scenes up to this size as float32 stay in memory

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.interface import FusionNetwork
 from pifnet_cli.metrics.with_reference import psnr_db
-from pifnet_cli.networks import grown_to_rule
+from pifnet_cli.networks.build import grown_to_rule
 from pifnet_cli.scene import Pixels, Window
 from pifnet_cli.training.objectives import Network, Objective
 from pifnet_cli.training.patches import Sample, TrainingPair, whole_sample
+from pifnet_models.interface import FusionNetwork
 
 TILE = 128  # HR pixels
 HALO = 16  # HR pixels round a tile that are fused with it and cut off

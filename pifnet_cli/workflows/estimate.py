@@ -9,20 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from pifnet_cli.align import Alignment, align
+from pifnet_cli.choices import Align, Overwrite
 from pifnet_cli.degrade.psf import DEFAULT_MTF, Psf
-from pifnet_cli.errors import BandsError, GridError, SettingsError
-from pifnet_cli.estimation.facts import PairFacts, pair_facts, response_table
-from pifnet_cli.estimation.overview import Source
-from pifnet_cli.estimation.pair import PairEstimate, estimate_pair
-from pifnet_cli.estimation.registration import SigmaOf, register_pair
-from pifnet_cli.inference.closed_form import kriging_engine
-from pifnet_cli.inference.denoising import msi_noise
-from pifnet_cli.inference.uncertainty import expected_error
+from pifnet_cli.errors import BandsError, SettingsError
+from pifnet_cli.estimation.bands import PairFacts, pair_facts, response_table
+from pifnet_cli.estimation.blur_and_shift import PairEstimate, estimate_pair, untold
+from pifnet_cli.estimation.registration.pair import register_scenes
+from pifnet_cli.fusion.closed_form import kriging_engine
+from pifnet_cli.fusion.msi_noise import msi_noise
+from pifnet_cli.fusion.uncertainty import expected_error
+from pifnet_cli.pair.alignment import Alignment, align
 from pifnet_cli.raster.reader import SceneReader, open_scene
-from pifnet_cli.reports.publish import require_free, write_text
+from pifnet_cli.reports.files import require_free, write_text
 from pifnet_cli.scene import Scene
-from pifnet_cli.settings import Align, Overwrite
 
 log = logging.getLogger(__name__)
 
@@ -128,36 +127,8 @@ def _write_response(srf_csv: Path, bands: PairFacts | None, lr: SceneReader, hr:
     write_text(srf_csv, table)
 
 
-def register_scenes(lr: SceneReader, hr: SceneReader, *, sigma_of: SigmaOf = lambda _: None) -> PairEstimate:
-    """The affine correction of a pair (`register_pair`), and its log.
-
-    Raises:
-        GridError: The pair does not tell.
-    """
-    try:
-        found = register_pair(
-            Source(lr.scene, lr.read), Source(hr.scene, hr.read), default_mtf=DEFAULT_MTF, sigma_of=sigma_of
-        )
-    except ValueError as error:
-        raise _unknown(lr, hr, error) from error
-    if found.affine is None:
-        log.info("found from the pair: no rotation, scale or shear beside a shift")
-    else:
-        log.info(
-            "found from the pair: rotation %+.3f degrees, scale %.4f, %.4f (rows, columns), to %.3f LR pixels",
-            found.affine.rotation_deg,
-            *found.affine.scale,
-            found.affine.place_error,
-        )
-    return found
-
-
 def _shifted(lr: SceneReader, hr: SceneReader) -> PairEstimate:
     try:
         return estimate_pair(lr.read, hr.read, alignment=align(lr.scene, hr.scene), default_mtf=DEFAULT_MTF)
     except ValueError as error:
-        raise _unknown(lr, hr, error) from error
-
-
-def _unknown(lr: SceneReader, hr: SceneReader, error: ValueError) -> GridError:
-    return GridError(f"{lr.scene.path}: {error} ({hr.scene.path}); blur and shift cannot be found")
+        raise untold(lr.scene, hr.scene, error) from error

@@ -11,25 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from models.anchors.regression import Regression, RegressionSums
-from models.classical.moments import MomentSums, SceneMoments
+from pifnet_cli.choices import Anchor, BandChoice, Method, Variant
 from pifnet_cli.errors import BandsError, GridError
-from pifnet_cli.estimation.operator import mtf_at_nyquist
-from pifnet_cli.inference.closed_form import scene_anchor, training_free_engine
-from pifnet_cli.inference.gaps import GapEngine, valid_pixels
-from pifnet_cli.inference.statistics import Sums, scene_statistics
-from pifnet_cli.inference.uncertainty import BandErrors
-from pifnet_cli.inference.witness import Witness, notices
-from pifnet_cli.pair import PairGeometry, PairTile, TileEngine, UncertainEngine, plan_windows
+from pifnet_cli.estimation.operator_fit import mtf_at_nyquist
+from pifnet_cli.fusion.closed_form import scene_anchor, training_free_engine
+from pifnet_cli.fusion.gaps import GapEngine, valid_pixels
+from pifnet_cli.fusion.plan import FusionPlan, plan_fusion
+from pifnet_cli.fusion.screening import Witness, notices
+from pifnet_cli.fusion.statistics import Sums, scene_statistics
+from pifnet_cli.fusion.uncertainty import BandErrors
+from pifnet_cli.pair.tile import PairGeometry, PairTile, TileEngine, UncertainEngine, plan_windows
 from pifnet_cli.raster.pipeline import RowReader, WindowReader, WriteBehind
+from pifnet_cli.raster.publishing.strips import StripFile
 from pifnet_cli.raster.reader import SceneReader, open_scene
-from pifnet_cli.raster.strips import StripFile
 from pifnet_cli.raster.writer import JointWriters, SceneWriter, WriteOptions, create_scene, require_creatable
 from pifnet_cli.scene import Bands, Pixels, Scene, Window
-from pifnet_cli.settings import Anchor, BandChoice, FuseSettings, Method, Variant
+from pifnet_cli.settings import FuseSettings
 from pifnet_cli.tiling.blending import Blender
 from pifnet_cli.tiling.layout import Tile
-from pifnet_cli.workflows.fusion_plan import FusionPlan, plan_fusion
+from pifnet_models.classical.moments import MomentSums, SceneMoments
+from pifnet_models.kriging.regression import Regression, RegressionSums
 
 log = logging.getLogger(__name__)
 LARGEST_BLOCK = 1024  # pixels; larger GeoTIFF tiles are slow to browse
@@ -300,7 +301,7 @@ def _method_engine(
 
     if choice.checkpoint is None:
         return started(Anchor(choice.method))
-    from pifnet_cli.inference.engine import load_engine  # noqa: PLC0415 - torch only where a network is used
+    from pifnet_cli.fusion.network import load_engine  # noqa: PLC0415 - torch only where a network is used
 
     anchor = Anchor((choice.header or {}).get("anchor", Anchor.REGRESSION))
     is_built_in = anchor is Anchor.REGRESSION and (choice.header or {})["variant"] == Variant.ANCHORED

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from rasterio.crs import CRS
 
-from pifnet_cli.checkpoint import HEADER_FILE, is_checkpoint, read_header
+from pifnet_cli.networks.checkpoint import HEADER_FILE, is_checkpoint, read_header
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.scene import Bands, Grid, Window
 

@@ -4,12 +4,13 @@ from typing import Any, cast
 
 import torch
 
-from models.catalog import ModelName
-from models.interface import FusionNetwork
-from models.references import REFERENCES
-from pifnet_cli.networks import build_network
-from pifnet_cli.recipes import ANCHORED
-from pifnet_cli.settings import Method, MethodsSettings, TrainSettings
+from pifnet_cli.choices import Method
+from pifnet_cli.networks.build import build_network
+from pifnet_cli.settings import MethodsSettings, TrainSettings
+from pifnet_cli.training.recipes import ANCHORED
+from pifnet_models.catalog import ModelName
+from pifnet_models.interface import FusionNetwork
+from pifnet_models.references import REFERENCES
 
 
 def list_methods(settings: MethodsSettings) -> list[dict[str, Any]]:

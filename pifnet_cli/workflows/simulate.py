@@ -11,22 +11,22 @@ from typing import Any
 import numpy as np
 
 from pifnet_cli import __version__
+from pifnet_cli.choices import Overwrite, SceneFormat
 from pifnet_cli.degrade.blocks import SIDE_STEP, BlockDegrader, PairNoise
+from pifnet_cli.degrade.record import RECORD_NAME
 from pifnet_cli.degrade.srf import SpectralProjection, spectral_projection
 from pifnet_cli.degrade.wald import SensorModel
 from pifnet_cli.errors import GridError
 from pifnet_cli.raster.formats import output_files
-from pifnet_cli.raster.live_bands import bands_with_pixels
-from pifnet_cli.raster.output_folder import OutputFolder
-from pifnet_cli.raster.publication import sidecars
-from pifnet_cli.raster.reader import SceneReader, open_scene
+from pifnet_cli.raster.publishing.folder import OutputFolder
+from pifnet_cli.raster.publishing.publication import sidecars
+from pifnet_cli.raster.reader import SceneReader, bands_with_pixels, open_scene
 from pifnet_cli.raster.writer import SceneWriter, WriteOptions, create_scene
 from pifnet_cli.scene import Scene, Window
-from pifnet_cli.settings import Overwrite, SceneFormat, SimulateSettings
+from pifnet_cli.settings import SimulateSettings
 
 log = logging.getLogger(__name__)
 
-RECORD_NAME = "simulation.json"
 SCENE_NAMES = ("lr_hsi", "hr_msi", "reference")
 SUFFIXES = {SceneFormat.GEOTIFF: ".tif", SceneFormat.ENVI: ".hdr"}
 NODATA = -9999.0  # where the source names none

@@ -13,22 +13,19 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import nn
 
-from models.anchors.regression import Regression, RegressionSums
-from models.anchors.subspace import ResidualBasis, band_mean_square, image_scale, noise_scale, residual_basis
-from models.interface import FusionNetwork, OutputStart
-from pifnet_cli.checkpoint import WEIGHTS_FILE, Header, TrainingState, bands_record, load_state
+from pifnet_cli.choices import Anchor, Method, Overwrite, Start, Variant
 from pifnet_cli.degrade.noise import noise_std
-from pifnet_cli.device import chosen_device, chosen_precision
 from pifnet_cli.errors import BandsError, CheckpointError, GridError, SettingsError, TrainingError
-from pifnet_cli.inference.closed_form import scene_anchor
-from pifnet_cli.inference.statistics import scene_statistics
-from pifnet_cli.networks import block_ratio, build_network
-from pifnet_cli.pair import TileEngine
-from pifnet_cli.recipes import Recipe, recipe_of
-from pifnet_cli.reports.history import History
-from pifnet_cli.resample import SUPPORT
-from pifnet_cli.settings import Anchor, Method, Overwrite, Start, TrainSettings, Variant
-from pifnet_cli.training.keeper import Keeper, position_record, scores_record
+from pifnet_cli.fusion.closed_form import scene_anchor
+from pifnet_cli.fusion.statistics import scene_statistics
+from pifnet_cli.networks.build import block_ratio, build_network
+from pifnet_cli.networks.checkpoint import WEIGHTS_FILE, Header, TrainingState, bands_record, load_state
+from pifnet_cli.networks.device import chosen_device, chosen_precision
+from pifnet_cli.pair.resample import SUPPORT
+from pifnet_cli.pair.tile import TileEngine
+from pifnet_cli.settings import TrainSettings
+from pifnet_cli.training.example_cache import ExamplePool
+from pifnet_cli.training.history import History
 from pifnet_cli.training.loop import (
     BatchAt,
     Budget,
@@ -41,10 +38,13 @@ from pifnet_cli.training.loop import (
 )
 from pifnet_cli.training.objectives import Batch, CorrectionObjective, ImageObjective, LossWeights, Objective, collate
 from pifnet_cli.training.patches import PatchNeeds, PatchSource, TrainingPair, split_area
-from pifnet_cli.training.pool import ExamplePool
+from pifnet_cli.training.recipes import Recipe, recipe_of
+from pifnet_cli.training.resume import Keeper, changed_settings, position_record, restore, scores_record
 from pifnet_cli.training.sources import Source, open_source
-from pifnet_cli.training.state import changed_settings, restore
 from pifnet_cli.training.validation import HeldOut, Validation
+from pifnet_models.interface import FusionNetwork, OutputStart
+from pifnet_models.kriging.regression import Regression, RegressionSums
+from pifnet_models.pifnet.anchored import ResidualBasis, band_mean_square, image_scale, noise_scale, residual_basis
 
 RATIO_TOLERANCE = 0.05
 MAY_CHANGE = "epochs", "steps", "minutes", "validations", "device", "start", "log", "overwrite"  # when resumed

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from pifnet_cli.checkpoint import Checkpoint, Header, save_checkpoint
+from pifnet_cli.networks.checkpoint import Checkpoint, Header, save_checkpoint
 from scenes import ROTATED, SOUTH_UP, random_pixels, write_scene
 
 C, H, W = 7, 24, 40

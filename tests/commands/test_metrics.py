@@ -160,9 +160,9 @@ def test_scenes_that_do_not_belong_together_are_one_line_and_exit_code_1(triple:
 def test_scoring_never_loads_torch(pair: tuple[Path, Path]) -> None:
     program = (
         "import sys; from pathlib import Path; from pifnet_cli.settings import MetricsSettings; "
-        "from pifnet_cli.workflows.metrics import score_scene; "
+        "from pifnet_cli.scoring.with_reference import score_scene; "
         f"score_scene(Path({str(pair[0])!r}), Path({str(pair[1])!r}), MetricsSettings(ratio=4)); "
-        "import pifnet_cli.workflows.assessment; "
+        "import pifnet_cli.workflows.metrics; "
         "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

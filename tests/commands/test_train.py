@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from pifnet_cli.checkpoint import read_header
+from pifnet_cli.networks.checkpoint import read_header
 from scenes import write_scene
 
 TINY = ("--ratio", "4", "--srf", "boxes:3", "--patch-size", "16", "--batch-size", "2", "--components", "2",

@@ -1,14 +1,7 @@
 import numpy as np
 import pytest
 
-from pifnet_cli.degrade.psf import (
-    Psf,
-    axis_sampling_matrix,
-    degrade_separable,
-    gaussian_from_mtf,
-    paper_psf,
-    trimmed,
-)
+from pifnet_cli.degrade.psf import Psf, axis_sampling_matrix, degrade_separable, gaussian_from_mtf, paper_psf, trimmed
 
 
 def test_paper_kernel_has_its_published_weights():

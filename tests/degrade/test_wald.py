@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from affine import Affine
 
+from pifnet_cli.choices import Protocol
 from pifnet_cli.degrade.wald import SensorModel, degrade_patch, project_spectrally
 from pifnet_cli.scene import Grid
-from pifnet_cli.settings import Protocol
 
 BANDS, MSI_BANDS = 7, 3
 SRF = np.random.default_rng(0).dirichlet(np.ones(BANDS), size=MSI_BANDS)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from models.classical.moments import MomentSums
 from pifnet_cli.estimation.msi_response import response_weights
+from pifnet_models.classical.moments import MomentSums
 
 C, M, P = 9, 3, 400
 

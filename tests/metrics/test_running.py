@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from pifnet_cli.choices import Compat
 from pifnet_cli.metrics.running import HALO, RunningSurvey, RunningTotals, quality_blocks
 from pifnet_cli.metrics.spectral_angle import paper_spectral_angle_deg, spectral_angle_deg
 from pifnet_cli.metrics.with_reference import Scores, running_totals, scores, scores_from
 from pifnet_cli.scene import Window
-from pifnet_cli.settings import Compat
 
 NAMES = ("psnr", "psnr_bands", "ssim", "sam", "ergas", "rmse", "uiqi", "q2n", "cc", "missing", "peak")
 

@@ -4,8 +4,8 @@ from dataclasses import astuple, fields
 import numpy as np
 import pytest
 
+from pifnet_cli.choices import Compat
 from pifnet_cli.metrics.with_reference import Scores, ergas, scores
-from pifnet_cli.settings import Compat
 
 SHAPE = (7, 24, 40)
 NAMES = ("psnr", "psnr_bands", "ssim", "sam", "ergas", "rmse", "uiqi", "q2n", "cc")

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from models.catalog import BlockName, ModelName, PointwiseName, network_class
-from models.references import REFERENCES
-from pifnet_cli.settings import NETWORKS, Method
+from pifnet_cli.choices import NETWORKS, Method
+from pifnet_models.catalog import BlockName, ModelName, PointwiseName, network_class
+from pifnet_models.references import REFERENCES
 
 HSI, MSI, RATIO = 7, 3, 4
 ANSWERS_UPSAMPLED = {  # what `output_start="zero"` needs besides, and the rounding that its docstring grants
@@ -330,8 +330,9 @@ def test_every_method_has_its_references_and_none_besides():
 
 def test_the_catalogue_loads_nothing_but_the_standard_library():
     program = (
-        "import sys; before = set(sys.modules); import models.catalog, models.interface, models.references; "
+        "import sys; before = set(sys.modules); import pifnet_models.catalog; "
+        "import pifnet_models.interface, pifnet_models.references; "
         "print(sorted({name.split('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "['models']"
+    assert answer.stdout.strip() == "['pifnet_models']"

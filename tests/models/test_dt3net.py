@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from models.dt3net import BLOCKS, DT3Net, ResidualSwin, SwinBlock, VolumeConvolutions
-from models.interface import SizeRule
+from pifnet_models.dt3net import BLOCKS, DT3Net, ResidualSwin, SwinBlock, VolumeConvolutions
+from pifnet_models.interface import SizeRule
 
 BANDS, MSI, HEIGHT, WIDTH = 7, 3, 24, 40
 SIDE, HEADS, HEAD_WIDTH = 8, 6, 30

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from models.fusformer import Fusformer, tile_starts
+from pifnet_models.fusformer import Fusformer, tile_starts
 
 HSI, MSI, HEIGHT, WIDTH = 7, 3, 24, 40
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.hsrnet import HSRNet, OutputStart
-from models.interface import SizeRule
+from pifnet_models.hsrnet import HSRNet, OutputStart
+from pifnet_models.interface import SizeRule
 
 BANDS, MSI, HEIGHT, WIDTH = 7, 3, 24, 40
 

@@ -1,6 +1,6 @@
 import pytest
 
-from models.interface import SizeRule
+from pifnet_models.interface import SizeRule
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from models.psrt import PSRT, WindowAttention, WindowToWindow, pairwise_attention, reshuffled, shuffled
+from pifnet_models.psrt import PSRT, WindowAttention, WindowToWindow, pairwise_attention, reshuffled, shuffled
 
 HSI, MSI, HEIGHT, WIDTH = 7, 3, 24, 40
 

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from models.references import REFERENCES
-from pifnet_cli.settings import Method
+from pifnet_cli.choices import Method
+from pifnet_models.references import REFERENCES
 
 ALL = {reference.key: reference for _, cited in REFERENCES.values() for reference in cited}
 FIELD = re.compile(r"^  (\w+) = \{(.*)\},?$")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from models.sampling import SamplingOperator
+from pifnet_models.sampling import SamplingOperator
 
 BANDS, H, W, LR_H, LR_W = 7, 24, 40, 6, 10
 
@@ -58,6 +58,6 @@ def test_a_part_of_an_image_need_not_be_contiguous(operator):
 
 
 def test_torch_is_not_loaded():
-    program = "import sys, models.sampling; print('torch' in sys.modules)"
+    program = "import sys, pifnet_models.sampling; print('torch' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.interface import SizeRule
-from models.smgunet import SMGUNet
+from pifnet_models.interface import SizeRule
+from pifnet_models.smgunet import SMGUNet
 
 BANDS, MSI, HEIGHT, WIDTH = 7, 3, 24, 40
 

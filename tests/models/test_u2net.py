@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from models.interface import SizeRule
-from models.u2net import Skip, U2Net, plan_windows
+from pifnet_models.interface import SizeRule
+from pifnet_models.u2net import Skip, U2Net, plan_windows
 
 BANDS, MSI, HEIGHT, WIDTH = 7, 3, 24, 40
 

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from pifnet_cli.choices import SceneFormat
 from pifnet_cli.errors import SceneReadError, SceneWriteError
 from pifnet_cli.raster.formats import find_scene, output_files
 from pifnet_cli.raster.reader import open_scene
-from pifnet_cli.settings import SceneFormat
 from scenes import random_pixels, write_scene
 from unprivileged import unprivileged
 

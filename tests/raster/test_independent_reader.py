@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from rasterio.crs import CRS
 
+from pifnet_cli.choices import Overwrite
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.raster.writer import WriteOptions, create_scene
 from pifnet_cli.scene import Bands, Grid, Scene, WavelengthUnit
-from pifnet_cli.settings import Overwrite
 from scenes import NORTH_UP, ROTATED, SOUTH_UP, random_pixels
 
 C, H, W = 7, 24, 40

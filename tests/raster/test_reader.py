@@ -8,7 +8,7 @@ import pytest
 import rasterio
 
 from pifnet_cli.errors import BandsError, SceneReadError
-from pifnet_cli.raster.reader import open_scene
+from pifnet_cli.raster.reader import bands_with_pixels, open_scene
 from pifnet_cli.scene import WavelengthUnit, Window
 from scenes import NORTH_UP, random_pixels, write_scene
 
@@ -254,3 +254,12 @@ def test_a_part_of_the_bands_is_a_scene_of_its_own(tmp_path):
         np.testing.assert_allclose(part.read(), expected, rtol=1e-6)
         np.testing.assert_allclose(part.read(bands=[1]), expected[1:], rtol=1e-6)
         np.testing.assert_allclose(reader.read(bands=[1]), pixels[1:2] * 0.2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("block_size", [16, 256])
+def test_a_band_counts_from_its_only_pixel_on(block_size: int, tmp_path: Path) -> None:
+    image = np.full((5, 40, 24), -1, dtype=np.float32)
+    image[1], image[3, 39, 23] = 2, 3
+    with open_scene(write_scene(tmp_path / "scene.tif", image, nodata=-1)) as scene:
+        assert bands_with_pixels(scene, range(5), block_size=block_size) == {1, 3}
+        assert bands_with_pixels(scene, [0, 3], block_size=block_size) == {3}

@@ -16,11 +16,11 @@ import rasterio
 from affine import Affine
 from rasterio.crs import CRS
 
+from pifnet_cli.choices import Overwrite
 from pifnet_cli.errors import GridError, SceneWriteError, SettingsError
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.raster.writer import JointWriters, WriteOptions, create_scene, require_apart, require_creatable
 from pifnet_cli.scene import Bands, Grid, Scene, WavelengthUnit, Window
-from pifnet_cli.settings import Overwrite
 from scenes import NORTH_UP, ROTATED, SOUTH_UP, random_pixels, write_scene
 
 C, H, W = 7, 24, 40

@@ -8,14 +8,15 @@ import pytest
 from affine import Affine
 
 from browser import Tab, chromium, open_tab
-from pifnet_cli.settings import FuseSettings, Method, MetricsSettings, ReportSettings
-from pifnet_cli.workflows.assessment import assess_scene
-from pifnet_cli.workflows.assessment_report import write_report
+from pifnet_cli.choices import Method
+from pifnet_cli.pages.fusion_page import FusionFiles, write_fusion_report
+from pifnet_cli.pages.metrics_page import write_report
+from pifnet_cli.pages.reference_page import write_score_report
+from pifnet_cli.pages.views import RunFacts
+from pifnet_cli.scoring.with_reference import score_scene
+from pifnet_cli.settings import FuseSettings, MetricsSettings, ReportSettings
 from pifnet_cli.workflows.fuse import fuse_scene
-from pifnet_cli.workflows.metrics import score_scene
-from pifnet_cli.workflows.report import FusionFiles, write_fusion_report
-from pifnet_cli.workflows.scene_views import RunFacts
-from pifnet_cli.workflows.score_report import write_score_report
+from pifnet_cli.workflows.metrics import assess_scene
 from scenes import write_scene
 
 LR, HR = Affine(40, 0, 365000, 0, -40, 5807000), Affine(10, 0, 365000, 0, -10, 5807000)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from pifnet_cli.choices import Compat
 from pifnet_cli.metrics.with_reference import Scores, scores
 from pifnet_cli.metrics.without_reference import BandAgreement, UnreferencedScores, UsedOperator, WaldScores
 from pifnet_cli.reports.scores import (
@@ -21,7 +22,6 @@ from pifnet_cli.reports.scores import (
     scores_table,
 )
 from pifnet_cli.scene import Bands, WavelengthUnit
-from pifnet_cli.settings import Compat
 
 KEYS = [
     "psnr", "psnr_bands", "ssim", "sam", "ergas", "rmse", "uiqi", "q2n", "cc", "peak", "ratio", "pixels",

@@ -9,7 +9,7 @@ import rasterio
 from generate import generate, landscape
 from landscape.scene import generate_scene
 from landscape.sensor import band_centres_nm
-from pifnet_cli.settings import Overwrite
+from pifnet_cli.choices import Overwrite
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"
 WAVELENGTHS_NM = np.array([2200.0, 450.0, 550.0, 670.0, 850.0, 1240.0, 1650.0])  # in no order

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from models.anchors.regression import RegressionSums
-from models.sampling import SamplingOperator
 from pifnet_cli.degrade.psf import axis_sampling_matrix
+from pifnet_models.kriging.regression import RegressionSums
+from pifnet_models.sampling import SamplingOperator
 
 C, M, H, W = 7, 3, 24, 40
 TERMS = ((0.3, 6, 0.0175), (1, 200, 0.35), (1, 60, 0.7), (0.5, 16, 0.245))

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.classical.moments import MomentSums, SceneMoments
-from models.sampling import SamplingOperator
-from pifnet_cli.align import REACH
+from pifnet_cli.choices import Protocol
 from pifnet_cli.degrade.wald import SensorModel, degrade_patch
-from pifnet_cli.resample import CubicResampler
+from pifnet_cli.pair.alignment import REACH
+from pifnet_cli.pair.resample import CubicResampler
 from pifnet_cli.scene import Positions
-from pifnet_cli.settings import Protocol
+from pifnet_models.classical.moments import MomentSums, SceneMoments
+from pifnet_models.sampling import SamplingOperator
 
 Pixels = NDArray[np.float32]
 

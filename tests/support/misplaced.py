@@ -5,8 +5,8 @@ import math
 import numpy as np
 from affine import Affine
 
-from pifnet_cli.estimation.displacement import DisplacementFit
-from pifnet_cli.estimation.operator import OperatorFit, Sample
+from pifnet_cli.estimation.operator_fit import OperatorFit, Sample
+from pifnet_cli.estimation.registration.displacement import DisplacementFit
 from pifnet_cli.scene import Positions
 from waves import GSD, NORTH_UP, Texture, noisy, responses
 

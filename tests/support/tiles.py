@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pifnet_cli.degrade.psf import gaussian_from_mtf, paper_psf
-from pifnet_cli.pair import PairGeometry, PairTile
+from pifnet_cli.pair.tile import PairGeometry, PairTile
 from pifnet_cli.scene import Positions
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pifnet_cli.raster.strips import StripFile
+from pifnet_cli.raster.publishing.strips import StripFile
 from pifnet_cli.tiling.blending import Blender
 from pifnet_cli.tiling.layout import TilePlan
 

@@ -1,15 +1,9 @@
 import numpy as np
 import pytest
 
-from pifnet_cli.pair import PairGeometry
+from pifnet_cli.pair.tile import PairGeometry
 from pifnet_cli.scene import Window
-from pifnet_cli.training.augment import (
-    SYMMETRIES,
-    may_be_transposed,
-    mixed_components,
-    turned,
-    turned_window,
-)
+from pifnet_cli.training.augment import SYMMETRIES, may_be_transposed, mixed_components, turned, turned_window
 from tiles import pair_tile
 
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from models.anchors.regression import Regression
-from pifnet_cli.align import align
+from pifnet_cli.choices import Phase, Protocol, Sampling
 from pifnet_cli.degrade.wald import SensorModel, degrade_patch
 from pifnet_cli.errors import TrainingError
-from pifnet_cli.lattice import blocked
+from pifnet_cli.pair.alignment import align
+from pifnet_cli.pair.lr_grid import blocked
 from pifnet_cli.scene import Bands, Grid, Scene, Window
-from pifnet_cli.settings import Phase, Protocol, Sampling
 from pifnet_cli.training.objectives import ImageObjective, LossWeights, collate
 from pifnet_cli.training.patches import PatchNeeds, PatchSource, TrainingPair, whole_sample
+from pifnet_models.kriging.regression import Regression
 
 C, M, H, W, SIZE = 3, 2, 96, 72, 24
 REGRESSION = Regression(np.zeros((C, M)), np.zeros(C), np.eye(C), np.ones(M), np.eye(M), 10)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from pifnet_cli.choices import Precision, Schedule
 from pifnet_cli.errors import TrainingError
-from pifnet_cli.settings import Precision, Schedule
 from pifnet_cli.training.loop import (
     Budget,
     Course,
@@ -18,7 +18,7 @@ from pifnet_cli.training.loop import (
 )
 from pifnet_cli.training.losses import absolute_error
 from pifnet_cli.training.objectives import Batch, Losses
-from pifnet_cli.training.state import restore, training_state
+from pifnet_cli.training.resume import restore, training_state
 from pifnet_cli.training.validation import HeldOut
 
 ADAMW = Optimisation(

@@ -3,11 +3,11 @@ import pytest
 import torch
 from torch import nn
 
-from models.anchors.regression import RegressionSums
-from models.anchors.subspace import image_scale, residual_basis
-from models.pifnet.network import PIFNet
 from pifnet_cli.training.objectives import CorrectionObjective, Example, ImageObjective, LossWeights, collate
 from pifnet_cli.training.patches import Sample
+from pifnet_models.kriging.regression import RegressionSums
+from pifnet_models.pifnet.anchored import image_scale, residual_basis
+from pifnet_models.pifnet.network import PIFNet
 from tiles import pair_tile
 
 C, M, K, SIZE = 7, 3, 2, 16

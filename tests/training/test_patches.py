@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from models.anchors.regression import Regression
-from pifnet_cli.align import align
+from pifnet_cli.choices import Protocol, Sampling
 from pifnet_cli.degrade.wald import SensorModel, degrade_patch
 from pifnet_cli.errors import TrainingError
+from pifnet_cli.pair.alignment import align
 from pifnet_cli.scene import Bands, Grid, Scene, Window
-from pifnet_cli.settings import Protocol, Sampling
 from pifnet_cli.training.patches import PatchNeeds, PatchSource, TrainingPair, split_area
+from pifnet_models.kriging.regression import Regression
 
 C, M, H, W, RATIO = 7, 3, 96, 72, 4
 REGRESSION = Regression(np.zeros((C, M)), np.zeros(C), np.eye(C), np.zeros(M), np.eye(M), 10)

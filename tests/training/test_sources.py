@@ -4,9 +4,10 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
+from pifnet_cli.choices import Phase, Protocol
 from pifnet_cli.errors import GridError, SceneReadError
 from pifnet_cli.scene import Window
-from pifnet_cli.settings import Phase, Protocol, SimulateSettings
+from pifnet_cli.settings import SimulateSettings
 from pifnet_cli.training.sources import open_source
 from pifnet_cli.workflows.simulate import simulate_scene
 from scenes import write_scene

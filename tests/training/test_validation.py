@@ -3,9 +3,9 @@ import pytest
 import torch
 from torch import nn
 
-from models.interface import SizeRule
 from pifnet_cli.scene import Window
 from pifnet_cli.training.validation import MAXIMUM_TILES, held_out_tiles, network_function
+from pifnet_models.interface import SizeRule
 
 
 def test_tiles_cover_a_small_area_once():

@@ -6,11 +6,12 @@ import rasterio
 import torch
 from affine import Affine
 
-from pifnet_cli.checkpoint import Checkpoint, Header, bands_record, save_checkpoint
+from pifnet_cli.choices import NETWORKS, Align, Method, Overwrite, Phase, Protocol
 from pifnet_cli.degrade.wald import SensorModel, degrade_patch
-from pifnet_cli.networks import build_network, weights_of
+from pifnet_cli.networks.build import build_network, weights_of
+from pifnet_cli.networks.checkpoint import Checkpoint, Header, bands_record, save_checkpoint
 from pifnet_cli.scene import Bands, Grid
-from pifnet_cli.settings import NETWORKS, Align, FuseSettings, Method, Overwrite, Phase, Protocol
+from pifnet_cli.settings import FuseSettings
 from pifnet_cli.workflows.fuse import fuse_scene
 from scenes import write_scene
 from small_networks import SMALL

@@ -3,16 +3,17 @@ import pytest
 import rasterio
 from affine import Affine
 
-from models.anchors.kriging import GuidedKriging
-from models.anchors.regression import Regression
-from models.classical.cnmf import CNMF
-from pifnet_cli.checkpoint import Checkpoint, Header, bands_record, save_checkpoint
+from pifnet_cli.choices import Align, Extent, Method, Overwrite, Protocol
 from pifnet_cli.degrade.psf import PAPER_SIGMA
 from pifnet_cli.errors import PifnetError, SceneWriteError, SettingsError
+from pifnet_cli.networks.checkpoint import Checkpoint, Header, bands_record, save_checkpoint
 from pifnet_cli.scene import Bands
-from pifnet_cli.settings import Align, Extent, FuseSettings, Method, Overwrite, Protocol, SimulateSettings
+from pifnet_cli.settings import FuseSettings, SimulateSettings
 from pifnet_cli.workflows.fuse import fuse_scene, preview_fusion
 from pifnet_cli.workflows.simulate import simulate_scene
+from pifnet_models.classical.cnmf import CNMF
+from pifnet_models.kriging.kriging import GuidedKriging
+from pifnet_models.kriging.regression import Regression
 from waves import NODATA, Texture, write_pair
 
 NORTH_UP = Affine(10, 0, 365000, 0, -10, 5807000)

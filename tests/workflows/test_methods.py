@@ -2,8 +2,9 @@ import time
 
 import pytest
 
+from pifnet_cli.choices import NETWORKS, Method
 from pifnet_cli.errors import SettingsError
-from pifnet_cli.settings import NETWORKS, Method, MethodsSettings
+from pifnet_cli.settings import MethodsSettings
 from pifnet_cli.workflows.methods import bibliography, list_methods
 
 # Parameters in all, dead ones included, at C = 103, M = 4, ratio 4 (METHODS).

@@ -13,7 +13,7 @@ from rasterio.rpc import RPC
 from rasterio.warp import transform as project
 
 from pifnet_cli.metrics.spectral_angle import spectral_angle_deg
-from pifnet_cli.raster.gdal_session import gdal_session
+from pifnet_cli.raster.gdal import gdal_session
 from scenes import ROTATED, UTM_33N, write_scene
 from waves import GSD, NODATA, NORTH_UP, Ground, responses
 

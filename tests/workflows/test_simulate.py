@@ -9,9 +9,10 @@ import rasterio
 from affine import Affine
 from rasterio.crs import CRS
 
+from pifnet_cli.choices import Overwrite, Protocol, SceneFormat
 from pifnet_cli.degrade.wald import SensorModel, degrade_patch
 from pifnet_cli.errors import BandsError, GridError, SceneWriteError, SettingsError
-from pifnet_cli.settings import Overwrite, Protocol, SceneFormat, SimulateSettings
+from pifnet_cli.settings import SimulateSettings
 from pifnet_cli.workflows import simulate
 from pifnet_cli.workflows.simulate import simulate_scene
 

@@ -6,21 +6,13 @@ import pytest
 import rasterio
 import torch
 
-from pifnet_cli.checkpoint import load_checkpoint, load_state, read_header
+from pifnet_cli.choices import Overwrite, Sampling, Schedule, Start, Variant
 from pifnet_cli.errors import BandsError, CheckpointError, GridError, SettingsError, TrainingError
 from pifnet_cli.metrics.with_reference import scores
-from pifnet_cli.networks import restored_network
-from pifnet_cli.reports.history import read_history
-from pifnet_cli.settings import (
-    FuseSettings,
-    Overwrite,
-    Sampling,
-    Schedule,
-    SimulateSettings,
-    Start,
-    TrainSettings,
-    Variant,
-)
+from pifnet_cli.networks.build import restored_network
+from pifnet_cli.networks.checkpoint import load_checkpoint, load_state, read_header
+from pifnet_cli.settings import FuseSettings, SimulateSettings, TrainSettings
+from pifnet_cli.training.history import read_history
 from pifnet_cli.workflows.fuse import fuse_scene
 from pifnet_cli.workflows.simulate import simulate_scene
 from pifnet_cli.workflows.train import train_model

@@ -3,11 +3,11 @@ import pytest
 from scipy import sparse
 
 from lr_scenes import regular_operator
-from models.classical.area_to_point import correlation_range, exponential_mixture, krige
-from models.sampling import SamplingOperator
+from pifnet_cli.choices import Protocol
 from pifnet_cli.degrade.psf import axis_sampling_matrix
 from pifnet_cli.degrade.wald import SensorModel
-from pifnet_cli.settings import Protocol
+from pifnet_models.classical.area_to_point import correlation_range, exponential_mixture, krige
+from pifnet_models.sampling import SamplingOperator
 
 
 def _operator(kind, height=24, width=40, ratio=4):

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from lr_scenes import regular_operator, simulated_pair
-from models.classical.area_to_point import correlation_range
-from models.classical.atprk import ATPRK
-from models.classical.glp import GLP
-from models.sampling import SamplingOperator
+from pifnet_cli.choices import Protocol
 from pifnet_cli.degrade.wald import SensorModel
-from pifnet_cli.settings import Protocol
+from pifnet_models.classical.area_to_point import correlation_range
+from pifnet_models.classical.atprk import ATPRK
+from pifnet_models.classical.glp import GLP
+from pifnet_models.sampling import SamplingOperator
 
 
 def _reference(rng, *, bands=7, height=96, width=80):

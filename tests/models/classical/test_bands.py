@@ -3,7 +3,7 @@ import pytest
 from scipy.optimize import nnls
 
 from lr_scenes import linked_pixels, moments_of
-from models.classical.bands import (
+from pifnet_models.classical.bands import (
     add_product,
     finite_product,
     invalid_pixels,

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lr_scenes import moments_of, psnr_db, simulated_pair
-from models.catalog import BlockName, training_free_class
-from pifnet_cli.settings import Protocol
+from pifnet_cli.choices import Protocol
+from pifnet_models.catalog import BlockName, training_free_class
 from reference_scenes import SCENES, real_scene
 
 C, M, H, W = 7, 3, 24, 40
@@ -60,6 +60,6 @@ def test_real_scenes_come_out_better_than_interpolated(shared_data, name, scene,
 
 
 def test_torch_is_not_loaded():
-    modules = ", ".join(f"models.classical.{name}" for name in BlockName)
+    modules = ", ".join(f"pifnet_models.classical.{name}" for name in BlockName)
     command = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", command], check=False).returncode == 0

@@ -3,7 +3,7 @@ import pytest
 from scipy.optimize import nnls
 
 from lr_scenes import linked_pixels, moments_of, tile_planes
-from models.classical.brovey import Brovey
+from pifnet_models.classical.brovey import Brovey
 
 
 def _brute_force(hsi, low, upsampled, hr_msi, *, haze_corrected):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from lr_scenes import psnr_db, simulated_pair
-from models.classical.cnmf import CHECKED_EVERY, CNMF, Turn, unmix
-from pifnet_cli.settings import Protocol
+from pifnet_cli.choices import Protocol
+from pifnet_models.classical.cnmf import CHECKED_EVERY, CNMF, Turn, unmix
 
 C, M, H, W = 7, 3, 24, 40
 TURNS = list(Turn)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from lr_scenes import moments_of
-from models.classical.endmembers import extreme_spectra, virtual_dimensionality
-from models.classical.moments import SceneMoments
+from pifnet_models.classical.endmembers import extreme_spectra, virtual_dimensionality
+from pifnet_models.classical.moments import SceneMoments
 
 C, P = 7, 600
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from lr_scenes import linked_pixels, moments_of, tile_planes
-from models.anchors.regression import RegressionSums
-from models.classical.glp import GLP
+from pifnet_models.classical.glp import GLP
+from pifnet_models.kriging.regression import RegressionSums
 
 
 def _brute_force(hsi, low, upsampled, hr_msi, msi_smooth):

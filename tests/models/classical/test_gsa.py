@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lr_scenes import linked_pixels, moments_of, tile_planes
-from models.classical.gsa import GSA
+from pifnet_models.classical.gsa import GSA
 
 
 def _brute_force(hsi, low, upsampled, hr_msi):

@@ -7,10 +7,10 @@ import pytest
 from scipy import sparse
 
 from lr_scenes import moments_of, psnr_db, simulated_pair
-from models.classical.hysure import PENALTY, VARIATION, HySure, Iterate, Splits, SubspaceProblem
-from models.sampling import SamplingOperator
+from pifnet_cli.choices import Protocol
 from pifnet_cli.degrade.psf import axis_sampling_matrix
-from pifnet_cli.settings import Protocol
+from pifnet_models.classical.hysure import PENALTY, VARIATION, HySure, Iterate, Splits, SubspaceProblem
+from pifnet_models.sampling import SamplingOperator
 from reference_scenes import SCENES, real_scene
 
 C, M, P, H, W = 7, 3, 4, 11, 14

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lr_scenes import linked_pixels, moments_of
-from models.classical.moments import MomentSums
+from pifnet_models.classical.moments import MomentSums
 
 
 def _in_blocks(hsi, low, parts):

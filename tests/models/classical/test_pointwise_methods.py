@@ -5,13 +5,13 @@ import pytest
 import scipy.io
 
 from lr_scenes import linked_pixels, moments_of, psnr_db, simulated_pair, tile_planes
-from models.classical.atprk import ATPRK
-from models.classical.bicubic import Bicubic
-from models.classical.brovey import Brovey
-from models.classical.glp import GLP
-from models.classical.gsa import GSA
-from models.classical.sfim import SFIM
-from pifnet_cli.settings import Protocol
+from pifnet_cli.choices import Protocol
+from pifnet_models.classical.atprk import ATPRK
+from pifnet_models.classical.bicubic import Bicubic
+from pifnet_models.classical.brovey import Brovey
+from pifnet_models.classical.glp import GLP
+from pifnet_models.classical.gsa import GSA
+from pifnet_models.classical.sfim import SFIM
 
 SHARPENING = [Brovey, GSA, SFIM, GLP]
 ALL = [Bicubic, *SHARPENING]

@@ -3,7 +3,7 @@ import pytest
 from scipy.optimize import nnls
 
 from lr_scenes import linked_pixels, moments_of, tile_planes
-from models.classical.sfim import SFIM
+from pifnet_models.classical.sfim import SFIM
 
 
 def _brute_force(hsi, low, upsampled, hr_msi, msi_smooth):

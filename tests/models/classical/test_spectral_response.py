@@ -3,7 +3,7 @@ import pytest
 from scipy.optimize import nnls
 
 from lr_scenes import linked_pixels, moments_of
-from models.classical.spectral_response import SpectralResponse, peak_level
+from pifnet_models.classical.spectral_response import SpectralResponse, peak_level
 
 C, M, P = 7, 3, 500
 

@@ -1,6 +1,6 @@
 import torch
 
-from models.layers.convolution import block_diagonal, start_at_zero, two_convolutions
+from pifnet_models.layers.convolution import block_diagonal, start_at_zero, two_convolutions
 
 
 def test_a_block_diagonal_map_applies_each_group_to_its_own_channels():

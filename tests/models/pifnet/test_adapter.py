@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from models.pifnet.adapter import ChannelAttention, FamLora, GuidedAdapter, LargeKernelAttention, MultiHeadLora, Weights
+from pifnet_models.pifnet.adapter import (
+    ChannelAttention,
+    FamLora,
+    GuidedAdapter,
+    LargeKernelAttention,
+    MultiHeadLora,
+    Weights,
+)
 
 WIDTH = 16
 

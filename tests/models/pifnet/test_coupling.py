@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.autograd.functional import jacobian
 
-from models.pifnet.coupling import SSMM, Halves, InvertibleMamba, InvertibleMambaBlock
+from pifnet_models.pifnet.coupling import SSMM, Halves, InvertibleMamba, InvertibleMambaBlock
 
 SIZES = {"width": 8, "segments": 2, "d_state": 3, "expand": 2}
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.pifnet.network import Adapter, Coupling, OutputStart, PIFNet
+from pifnet_models.pifnet.network import Adapter, Coupling, OutputStart, PIFNet
 
 TABLE = {  # DESIGN, "PIF-Net": parameters at C = 103, M = 4
     "spectral_head": 96_320,

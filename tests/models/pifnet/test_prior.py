@@ -1,6 +1,6 @@
 import torch
 
-from models.pifnet.prior import PriorExtraction
+from pifnet_models.pifnet.prior import PriorExtraction
 
 
 def _features():

@@ -1,0 +1,1 @@
+"""Numba and Triton machinery: loops that must be fast, whatever they are for."""

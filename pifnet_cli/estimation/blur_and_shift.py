@@ -1,0 +1,177 @@
+"""Windows of a pair that are enough to find its operator, and what is made of the answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from affine import Affine
+
+from pifnet_cli.degrade.psf import gaussian_from_mtf
+from pifnet_cli.errors import GridError
+from pifnet_cli.estimation.local_shift import LocalShift, is_uneven, local_shifts, spread
+from pifnet_cli.estimation.operator_fit import (
+    MTF_LIMITS,
+    SHIFT_LIMIT,
+    Estimate,
+    Operator,
+    OperatorFit,
+    Sample,
+    fitted_operator,
+    mtf_at_nyquist,
+)
+from pifnet_cli.estimation.registration.affine import NOTICEABLE, AffineEstimate
+from pifnet_cli.estimation.registration.displacement import DisplacementFit
+from pifnet_cli.pair.alignment import Alignment
+from pifnet_cli.scene import Pixels, Scene, Window, spread_windows
+
+WINDOW = 48  # LR pixels along the side of a window
+WINDOWS = 3  # along either side of the scene, at most
+WORRYING = 0.3  # LR pixels, from which the user is told
+
+ReadWindow = Callable[[Window], Pixels]
+
+
+@dataclass(frozen=True, slots=True)
+class PairEstimate:
+    """What was found out about a pair's operator.
+
+    Attributes:
+        estimate: As the likelihood has it.
+        ratio: Sides of an LR pixel in HR pixels, rows and columns.
+        local: The shift of every part of the scene; none where they cannot be told.
+        affine: The correction, where more than a shift was found; blur and local shifts are then those that it leaves.
+    """
+
+    estimate: Estimate
+    ratio: tuple[float, float]
+    local: tuple[LocalShift, ...] = ()
+    affine: AffineEstimate | None = None
+
+    @property
+    def shift(self) -> tuple[float, float]:
+        """(rows, columns) in HR pixels by which to correct; nothing where it is small or may be chance."""
+        is_borne_out = self.is_reliable and self.estimate.is_significant
+        is_worth_it = self.affine is not None or (is_borne_out and max(map(abs, self.shift_lr)) >= NOTICEABLE)
+        rows, columns = (shift * side for shift, side in zip(self.shift_lr, self.ratio, strict=True))
+        return (rows, columns) if is_worth_it else (0.0, 0.0)
+
+    @property
+    def correction(self) -> Affine:
+        """What to correct by (`pifnet_cli.pair.alignment.Alignment`)."""
+        return Affine.translation(self.shift[1], self.shift[0]) if self.affine is None else self.affine.correction
+
+    @property
+    def shift_spread_lr(self) -> float:
+        """LR pixels by which the shift varies over the scene; by an affine correction, what it leaves."""
+        return spread(self.local)
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether the shift varies over the scene by more than chance, and by enough to matter."""
+        return self.is_reliable and is_uneven(self.local)
+
+    @property
+    def is_reliable(self) -> bool:
+        """Whether the pair tells blur and shift."""
+        return self.estimate.is_reliable(self.ratio)
+
+    @property
+    def shift_lr(self) -> tuple[float, float]:
+        """(rows, columns) as found, in LR pixels; of an affine correction amid the scene."""
+        if self.affine is not None:
+            return self.affine.shift_lr
+        rows, columns = (shift / side for shift, side in zip(self.estimate.operator.shift, self.ratio, strict=True))
+        return rows, columns
+
+    @property
+    def mtf_at_nyquist(self) -> tuple[float, float]:
+        """Along rows and columns."""
+        return mtf_at_nyquist(self.estimate.operator.sigma, self.ratio)
+
+    @property
+    def is_worrying(self) -> bool:
+        """Whether the scenes lie so far from each other, by a shift alone, that the user should know."""
+        is_found = self.affine is None and self.is_reliable and self.estimate.is_significant
+        return is_found and max(map(abs, self.shift_lr)) > WORRYING
+
+    def record(self) -> dict[str, object]:
+        """As JSON values."""
+        found = self.estimate
+        errors = [error / side for error, side in zip(found.shift_error, self.ratio, strict=True)]
+        errors = errors if self.affine is None else list(self.affine.shift_error_lr)
+        return {
+            "mtf_at_nyquist": [round(value, 4) for value in self.mtf_at_nyquist],
+            "sigma_hr_pixels": [round(value, 4) for value in found.operator.sigma],
+            "sigma_error_hr_pixels": [round(value, 4) for value in found.sigma_error],
+            "shift_lr_pixels": [round(value, 4) for value in self.shift_lr],
+            "shift_error_lr_pixels": [round(value, 4) for value in errors],
+            "shift_hr_pixels": [round(shift * side, 4) for shift, side in zip(self.shift_lr, self.ratio, strict=True)],
+            "shift_spread_lr_pixels": round(self.shift_spread_lr, 4),
+            "is_uneven": self.is_uneven,
+            "local_shifts": [local.record() for local in self.local],
+            "explained": round(found.explained, 5),
+            "explained_as_delivered": round(found.explained_before, 5),
+            "log_likelihood_gain": round(found.gain, 1),
+            "is_reliable": self.is_reliable,
+            "is_significant": found.is_significant,
+            "lr_pixels": found.pixels,
+        } | ({} if self.affine is None else {"affine": self.affine.record()})
+
+
+def estimate_pair(
+    read_lr: ReadWindow,
+    read_hr: ReadWindow,
+    *,
+    alignment: Alignment,
+    default_mtf: float,
+    sigma: tuple[float, float] | None = None,
+) -> PairEstimate:
+    """Find blur and shift of a pair from a few of its windows.
+
+    Args:
+        read_lr: LR window -> (C, h, w).
+        read_hr: HR window -> (M, H, W).
+        alignment: As delivered.
+        default_mtf: At the LR Nyquist frequency, what the estimate is compared with.
+        sigma: The blur in HR pixels, where it is known.
+
+    Raises:
+        ValueError: Too few LR pixels are valid in both scenes.
+    """
+    return estimate_fit(pair_fit(read_lr, read_hr, alignment), default_mtf=default_mtf, sigma=sigma)
+
+
+def untold(lr: Scene, hr: Scene, error: ValueError) -> GridError:
+    """The refusal of a pair that does not tell its blur and shift."""
+    return GridError(f"{lr.path}: {error} ({hr.path}); blur and shift cannot be found")
+
+
+def estimate_fit(fit: OperatorFit, *, default_mtf: float, sigma: tuple[float, float] | None = None) -> PairEstimate:
+    """As `estimate_pair`, of windows that are read already."""
+    usual = gaussian_from_mtf(default_mtf, ratio_rows=fit.ratio[0], ratio_columns=fit.ratio[1])
+    delivered = Operator(sigma or (usual.sigma_rows, usual.sigma_columns), (0.0, 0.0))
+    found = fitted_operator(fit, delivered=delivered, sigma=sigma)
+    try:
+        local = local_shifts(DisplacementFit(fit, sigma=found.operator.sigma), found.operator.shift)
+    except ValueError:  # too few pixels stay valid wherever they are moved
+        local = []
+    return PairEstimate(found, fit.ratio, tuple(local))
+
+
+def pair_fit(read_lr: ReadWindow, read_hr: ReadWindow, alignment: Alignment) -> OperatorFit:
+    """A few windows of a pair, ready to be compared."""
+    samples = [_sample(window, read_lr, read_hr, alignment) for window in sample_windows(alignment)]
+    return OperatorFit(samples, ratio=(alignment.ratio_rows, alignment.ratio_columns))
+
+
+def sample_windows(alignment: Alignment) -> list[Window]:
+    """LR windows, evenly spread over the output; all of it where it is small."""
+    return spread_windows(alignment.lr_window(alignment.output, 0), side=WINDOW, most=WINDOWS)
+
+
+def _sample(window: Window, read_lr: ReadWindow, read_hr: ReadWindow, alignment: Alignment) -> Sample:
+    ratio = max(alignment.ratio_rows, alignment.ratio_columns)
+    widest = gaussian_from_mtf(MTF_LIMITS[0], ratio_rows=ratio, ratio_columns=ratio)
+    hr = alignment.hr_window(window, int(np.ceil(SHIFT_LIMIT * ratio)) + widest.radius)
+    positions = alignment.hr_positions(window).moved(hr.row, hr.column)
+    return Sample(read_lr(window), read_hr(hr), positions, (hr.row, hr.column))

@@ -1,0 +1,361 @@
+"""Blur and misregistration of a scene pair, found from the pair itself (DESIGN 1.3).
+
+The LR-HSI is regressed on the HR-MSI as a Gaussian of some width, displaced by some shift, would sample it; the width
+and shift that leave the least are taken. The likelihood has the residual's whole covariance: what decides are those
+combinations of LR-HSI bands that the HR-MSI explains best, its own bands as the LR-HSI sees them, in which nothing but
+noise and misplacement can differ. Bands that lie elsewhere, and differ for reasons of the ground, hardly count.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, optimize
+
+from pifnet_cli.degrade.psf import MINIMUM_VALID, Psf
+from pifnet_cli.degrade.sampling import PsfSampler
+from pifnet_cli.scene import Pixels, Positions
+from pifnet_models.kriging.noise import noise_about_neighbours
+
+Floats = NDArray[np.float64]
+Cost = Callable[[Floats], float]
+
+COMPONENTS = 24  # of the LR-HSI
+PIXELS_PER_COMPONENT = 6  # with fewer, less of them are used
+SHIFT_LIMIT = 2.0  # LR pixels that are searched on either side
+COARSE_STEP = 1.0  # LR pixels between the shifts that are tried first
+MTF_LIMITS = 0.02, 0.98  # at the LR Nyquist frequency
+START_MTF = 0.1  # wide: the likelihood then has one broad hill
+LIVE = 0.5  # of the fullest band's pixels; a band with fewer would take its pixels away from all
+MINIMUM_PIXELS = 50  # LR pixels, below which nothing is estimated
+LARGEST_ERROR = 0.1  # of the MTF, or LR pixels: standard error from which on an estimate is none
+FINEST_NOISE = 1e-4  # of a band's root mean square (80 dB): what is told below it is arithmetic, not the ground
+SIGNIFICANT = 12.0  # gain of log-likelihood over the scene as delivered, below which that is kept
+
+
+class Sample(NamedTuple):
+    """A window of a pair.
+
+    Attributes:
+        lr_hsi: (C, h, w); NaN where invalid.
+        hr_msi: (M, H, W), with all that any blur and shift that are tried reach; NaN where invalid.
+        lr_in_hr: The LR pixels' centres in the HR window, as delivered.
+        origin: The HR window's first row and column in the HR-MSI.
+    """
+
+    lr_hsi: Pixels
+    hr_msi: Pixels
+    lr_in_hr: Positions
+    origin: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """How the LR-HSI samples the ground.
+
+    Attributes:
+        sigma: Standard deviations of the PSF along HR rows and columns, HR pixels.
+        shift: (rows down, columns right) in HR pixels; an LR pixel that claims to lie at c shows what is at c + shift.
+    """
+
+    sigma: tuple[float, float]
+    shift: tuple[float, float]
+
+    @property
+    def psf(self) -> Psf:
+        """Its blur."""
+        return Psf(sigma_rows=self.sigma[0], sigma_columns=self.sigma[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """An operator with its standard errors, and what it is worth.
+
+    Attributes:
+        operator: The best one.
+        sigma_error: Of both standard deviations, HR pixels.
+        shift_error: Of both shifts, HR pixels.
+        explained: Share of the LR-HSI's variance, bands weighed by their noise, that the HR-MSI explains through it.
+        explained_before: Likewise as delivered.
+        gain: Log-likelihood over the pair as delivered.
+        pixels: LR pixels that it was found from.
+    """
+
+    operator: Operator
+    sigma_error: tuple[float, float]
+    shift_error: tuple[float, float]
+    explained: float
+    explained_before: float
+    gain: float
+    pixels: int
+
+    def is_reliable(self, ratio: tuple[float, float]) -> bool:
+        """Whether the pair tells blur and shift at all: it does not where nothing in it is sharp.
+
+        The blur is judged by its frequency response: of a very sharp one the width hardly matters.
+        """
+        widths = zip(self.operator.sigma, self.sigma_error, strict=True)
+        low, high = zip(*((max(width - error, 0.0), width + error) for width, error in widths), strict=True)
+        sharpest, widest = mtf_at_nyquist(low, ratio), mtf_at_nyquist(high, ratio)
+        mtf_errors = [(most - least) / 2 for most, least in zip(sharpest, widest, strict=True)]
+        shift_errors = [error / side for error, side in zip(self.shift_error, ratio, strict=True)]
+        return max(*mtf_errors, *shift_errors) < LARGEST_ERROR
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the pair fits better so than as delivered, beyond chance."""
+        return self.gain > SIGNIFICANT
+
+
+class OperatorFit:
+    """The likelihood of operators, given samples of a pair.
+
+    Attributes:
+        samples: Windows of one pair.
+        ratio: Sides of an LR pixel in HR pixels, rows and columns.
+        scores: (K, h, w) of every window, the LR-HSI's components in units of their noise.
+        floor: (K,), the least variance that a component's residual is believed to have.
+    """
+
+    def __init__(self, samples: Sequence[Sample], *, ratio: tuple[float, float]) -> None:
+        """Project the LR-HSI on its components.
+
+        Args:
+            samples: Windows of one pair.
+            ratio: Sides of an LR pixel in HR pixels, rows and columns.
+
+        Raises:
+            ValueError: Too few LR pixels are valid.
+        """
+        self.samples, self.ratio = list(samples), ratio
+        self.scores, self.floor = component_scores([sample.lr_hsi for sample in samples])
+
+    def log_likelihood(self, operator: Operator) -> float:
+        """Up to a constant that is the same for all operators."""
+        residual, _, pixels = self._covariances(operator)
+        return float(-0.5 * pixels * np.linalg.slogdet(residual).logabsdet)
+
+    def explained(self, operator: Operator) -> float:
+        """Share of variance, all components together, in units of noise."""
+        residual, total, _ = self._covariances(operator)
+        return float(1 - np.trace(residual) / np.trace(total))
+
+    def pixels(self, operator: Operator) -> int:
+        """LR pixels that the likelihood is of."""
+        return self._covariances(operator)[2]
+
+    def _covariances(self, operator: Operator) -> tuple[Floats, Floats, int]:
+        """(K, K) of what the regression leaves and of all there is, and the pixels."""
+        designs, targets = [], []
+        for sample, scores in zip(self.samples, self.scores, strict=True):
+            seen = degraded(sample, operator, shift_margin(self.ratio))
+            usable = np.isfinite(seen).all(axis=0) & np.isfinite(scores).all(axis=0)
+            designs.append(seen[:, usable])
+            targets.append(scores[:, usable])
+        design, target = np.concatenate(designs, axis=1), np.concatenate(targets, axis=1)
+        require_pixels(target.shape[1])
+        target = target - target.mean(axis=1, keepdims=True)
+        basis = orthonormal(design.T.astype(np.float64))
+        left = target - target @ basis @ basis.T
+        floor, pixels = np.diag(self.floor), target.shape[1]
+        return left @ left.T / pixels + floor, target @ target.T / pixels + floor, pixels
+
+
+def orthonormal(design: Floats) -> Floats:
+    """(P, M) -> (P, M): a basis of what its columns span, each less its mean."""
+    centred = design - design.mean(axis=0)
+    return np.asarray(np.linalg.qr(centred / np.maximum(centred.std(axis=0), 1e-30))[0])
+
+
+def require_pixels(count: int) -> None:
+    """Raise `ValueError` where too few LR pixels are left."""
+    if count < MINIMUM_PIXELS:
+        raise ValueError(f"only {count} LR pixels are valid in both scenes")
+
+
+def estimate_operator(
+    samples: Sequence[Sample],
+    *,
+    ratio: tuple[float, float],
+    delivered: Operator,
+    sigma: tuple[float, float] | None = None,
+) -> Estimate:
+    """Find blur and shift.
+
+    Args:
+        samples: Windows of one pair.
+        ratio: Sides of an LR pixel in HR pixels, rows and columns.
+        delivered: What would be assumed without an estimate.
+        sigma: The blur where it is known; only the shift is looked for.
+
+    Raises:
+        ValueError: Too few LR pixels are valid.
+    """
+    return fitted_operator(OperatorFit(samples, ratio=ratio), delivered=delivered, sigma=sigma)
+
+
+def fitted_operator(fit: OperatorFit, *, delivered: Operator, sigma: tuple[float, float] | None = None) -> Estimate:
+    """As `estimate_operator`, of samples that are prepared already."""
+    ratio = fit.ratio
+    known = None if sigma is None else mtf_at_nyquist(sigma, ratio)
+
+    def operator_at(point: Floats) -> Operator:
+        mtf = known if known is not None else tuple(_bounded(point[2 + axis % (len(point) - 2)]) for axis in (0, 1))
+        return Operator(_sigma_of(mtf, ratio), (float(point[0] * ratio[0]), float(point[1] * ratio[1])))
+
+    def cost(point: Floats) -> float:
+        if np.abs(point[:2]).max() > SHIFT_LIMIT:
+            return np.inf
+        return -fit.log_likelihood(operator_at(point))
+
+    free = 0 if known is not None else 1
+    start = _coarse_start(cost, free)
+    best = _refined(cost, start)
+    if known is None:
+        best = _refined(cost, np.array([*best, best[2]]))
+    found = operator_at(best)
+    error = _standard_errors(cost, best)
+    sigma_error = _sigma_errors(best, error, ratio) if known is None else (0.0, 0.0)
+    return Estimate(
+        operator=found,
+        sigma_error=sigma_error,
+        shift_error=(float(error[0] * ratio[0]), float(error[1] * ratio[1])),
+        explained=fit.explained(found),
+        explained_before=fit.explained(delivered),
+        gain=fit.log_likelihood(found) - fit.log_likelihood(delivered),
+        pixels=fit.pixels(found),
+    )
+
+
+def mtf_at_nyquist(sigma: tuple[float, float], ratio: tuple[float, float]) -> tuple[float, float]:
+    """Frequency response at the LR Nyquist frequency of a Gaussian, along rows and columns; both in HR pixels."""
+    rows, columns = (
+        float(np.exp(-0.5 * np.square(np.pi * width / side))) for width, side in zip(sigma, ratio, strict=True)
+    )
+    return rows, columns
+
+
+def degraded(sample: Sample, operator: Operator, margin: tuple[float, float]) -> Pixels:
+    """(M, h, w): the HR-MSI as the LR-HSI would show it; NaN within `margin` HR pixels of the window's border."""
+    rows, columns = operator.shift
+    at = sample.lr_in_hr.moved(-rows, -columns)
+    height, width = sample.hr_msi.shape[1:]
+    if at.is_separable:
+        seen = PsfSampler(at, operator.psf, height=height, width=width)(sample.hr_msi)
+    else:
+        seen = _blurred_at(sample.hr_msi, at, operator)
+    inside = sample.lr_in_hr
+    is_far = within(inside, height, width, margin)
+    seen[:, ~is_far] = np.nan
+    return seen
+
+
+def _blurred_at(image: Pixels, at: Positions, operator: Operator) -> Pixels:
+    """(M, H, W) -> (M, h, w) at any positions: blurred as a whole, then interpolated; many times cheaper than exact."""
+    is_valid = np.asarray(np.isfinite(image).all(axis=0))
+    if is_valid.all():
+        return _blurred_planes(image, at, operator)
+    planes = np.concatenate([np.where(is_valid, image, np.float32(0)), is_valid[None].astype(np.float32)])
+    sampled = _blurred_planes(planes, at, operator)
+    share = sampled[-1]
+    seen = np.where(share >= MINIMUM_VALID, sampled[:-1] / np.maximum(share, MINIMUM_VALID), np.nan)
+    return seen.astype(np.float32)
+
+
+def _blurred_planes(planes: Pixels, at: Positions, operator: Operator) -> Pixels:
+    blurred = ndimage.gaussian_filter(planes, (0, *operator.sigma), mode="mirror")
+    return np.stack([ndimage.map_coordinates(plane, (at.rows, at.columns), mode="mirror") for plane in blurred])
+
+
+def within(positions: Positions, height: int, width: int, margin: tuple[float, float]) -> NDArray[np.bool_]:
+    """(h, w): at least `margin` pixels inside of the border of an image of `height` x `width`."""
+    rows = (positions.rows >= margin[0]) & (positions.rows <= height - 1 - margin[0])
+    columns = (positions.columns >= margin[1]) & (positions.columns <= width - 1 - margin[1])
+    return rows[:, None] & columns[None] if positions.is_separable else rows & columns
+
+
+def shift_margin(ratio: tuple[float, float]) -> tuple[float, float]:
+    """HR pixels from the border within which an LR pixel's centre may be moved out of the window."""
+    return SHIFT_LIMIT * ratio[0], SHIFT_LIMIT * ratio[1]
+
+
+def component_scores(images: Sequence[Pixels]) -> tuple[list[Floats], Floats]:
+    """(K, h, w) each: noise-whitened principal components of the LR-HSI over all windows; (K,): their least noise."""
+    flat = np.concatenate([image.reshape(len(image), -1) for image in images], axis=1).astype(np.float64)
+    counts = np.isfinite(flat).sum(axis=1)
+    live = counts > LIVE * counts.max()
+    usable = np.isfinite(flat[live]).all(axis=0) & live.any()
+    if usable.sum() < MINIMUM_PIXELS:
+        raise ValueError(f"only {int(usable.sum())} LR pixels are valid in every band")
+    known = flat[live][:, usable]
+    mean = known.mean(axis=1, keepdims=True)
+    scale = np.maximum(_noise_std(known - mean), 1e-12 * max(float(np.abs(known).max()), 1e-30))[:, None]
+    left, _, _ = np.linalg.svd((known - mean) / scale @ ((known - mean) / scale).T)
+    components = min(COMPONENTS, max(known.shape[1] // PIXELS_PER_COMPONENT, 1))
+    analysis = (left[:, :components] / scale).T
+    least = np.maximum(FINEST_NOISE**2 * np.square(known).mean(axis=1), 1e-30)
+    scores = [
+        (analysis @ (image[live].reshape(int(live.sum()), -1) - mean)).reshape(-1, *image.shape[1:]) for image in images
+    ]
+    return scores, np.square(analysis) @ least
+
+
+def _noise_std(centred: Floats) -> Floats:
+    """(C,): what neighbouring bands do not predict, never below a fifth of the median; all of a band without such."""
+    bands, pixels = centred.shape
+    found = noise_about_neighbours(centred @ centred.T / pixels, live=np.full(bands, fill_value=True), pixels=pixels)
+    std = np.where(np.isnan(found), centred.std(axis=1), found)
+    return np.asarray(np.maximum(std, 0.2 * np.median(std)))
+
+
+def _coarse_start(cost: Cost, free: int) -> Floats:
+    """The best of a lattice of shifts, at the usual blur."""
+    steps = np.arange(-SHIFT_LIMIT, SHIFT_LIMIT + 1e-9, COARSE_STEP)
+    blur = [_unbounded(START_MTF)] * free
+    points = [np.array([row, column, *blur]) for row in steps for column in steps]
+    return min(points, key=cost)
+
+
+def _refined(cost: Cost, start: Floats) -> Floats:
+    simplex = np.vstack([start, *(start + step for step in np.diag([0.2, 0.2, 0.5, 0.5][: len(start)]))])
+    options = {"initial_simplex": simplex, "xatol": 1e-3, "fatol": 0.05, "maxiter": 200}
+    return np.asarray(optimize.minimize(cost, start, method="Nelder-Mead", options=options).x)
+
+
+def _standard_errors(cost: Cost, best: Floats) -> Floats:
+    """From the curvature of the likelihood along each parameter; infinite where it is flat."""
+    middle, errors = cost(best), np.full(len(best), np.inf)
+    for index, step in enumerate([0.05, 0.05, 0.2, 0.2][: len(best)]):
+        beside = [best + sign * step * np.eye(len(best))[index] for sign in (-1, 1)]
+        curvature = (cost(beside[0]) + cost(beside[1]) - 2 * middle) / step**2
+        if np.isfinite(curvature) and curvature > 0:
+            errors[index] = 1 / np.sqrt(curvature)
+    return errors
+
+
+def _bounded(value: float) -> float:
+    """Any number -> an MTF within its limits."""
+    low, high = MTF_LIMITS
+    return float(low + (high - low) / (1 + np.exp(-value)))
+
+
+def _unbounded(mtf: float) -> float:
+    low, high = MTF_LIMITS
+    share = (mtf - low) / (high - low)
+    return float(np.log(share / (1 - share)))
+
+
+def _sigma_of(mtf: Sequence[float], ratio: tuple[float, float]) -> tuple[float, float]:
+    rows, columns = (float(side / np.pi * np.sqrt(-2 * np.log(value))) for side, value in zip(ratio, mtf, strict=True))
+    return rows, columns
+
+
+def _sigma_errors(best: Floats, error: Floats, ratio: tuple[float, float]) -> tuple[float, float]:
+    widths = [
+        _sigma_of([_bounded(best[2 + axis] + sign * min(error[2 + axis], 5.0)) for axis in (0, 1)], ratio)
+        for sign in (-1, 1)
+    ]
+    rows, columns = (abs(low - high) / 2 for low, high in zip(*widths, strict=True))
+    return rows, columns

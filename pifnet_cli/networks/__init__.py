@@ -1,0 +1,1 @@
+"""Networks as files and on devices: building, checkpoints, device and precision."""

@@ -1,0 +1,1 @@
+"""Pages of HTML about a result: what they are made of, and one module for each kind of page."""

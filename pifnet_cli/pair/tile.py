@@ -1,0 +1,212 @@
+"""What every fusion method starts from: a tile of both scenes on one grid, in map coordinates."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from pifnet_cli.degrade.psf import Psf
+from pifnet_cli.degrade.sampling import PsfSampler, mended
+from pifnet_cli.pair.alignment import REACH, Alignment
+from pifnet_cli.pair.resample import SUPPORT, CubicResampler
+from pifnet_cli.scene import Pixels, Positions, Window
+
+
+class PairInputs(NamedTuple):
+    """A tile of H x W HR pixels; NaN where the scene that a plane comes from is invalid.
+
+    Attributes:
+        upsampled: (C, H, W), the LR-HSI interpolated at the tile's pixel centres.
+        hr_msi: (M, H, W).
+        msi_smooth: (M, H, W), the HR-MSI degraded by the hyperspectral PSF and interpolated like the LR-HSI.
+        phase: (4, H, W), sine and cosine of the position within the LR pixel, rows first, then columns.
+    """
+
+    upsampled: Pixels
+    hr_msi: Pixels
+    msi_smooth: Pixels
+    phase: Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class PairWindows:
+    """The pixels to read for one tile: of the LR-HSI, and of the HR-MSI with the reach of the PSF around it."""
+
+    tile: Window
+    lr: Window
+    hr: Window
+
+
+@dataclass(frozen=True, slots=True)
+class PairGeometry:
+    """How an array of LR pixels and an array of HR pixels lie on each other.
+
+    `hr_in_lr` are the HR array's pixel centres in the LR array, `lr_in_hr` the LR array's in the HR array, and `tile`
+    the tile within the HR array.
+    """
+
+    tile: Window
+    hr_in_lr: Positions
+    lr_in_hr: Positions
+
+    @property
+    def tile_in_lr(self) -> Positions:
+        """The tile's pixel centres in the LR array."""
+        return self.hr_in_lr.cropped(self.tile)
+
+    def cropped(self, hr: Window, lr: tuple[slice, slice], tile: Window) -> "PairGeometry":
+        """The geometry of parts of both arrays; `tile` is in pixels of the whole HR array. Separable ones only."""
+        first_row, first_column = lr[0].start, lr[1].start
+        hr_in_lr = self.hr_in_lr.cropped(hr).moved(first_row, first_column)
+        rows, columns = self.lr_in_hr.rows[lr[0]], self.lr_in_hr.columns[lr[1]]
+        return PairGeometry(tile.relative_to(hr), hr_in_lr, Positions(rows, columns).moved(hr.row, hr.column))
+
+    @classmethod
+    def of_windows(cls, alignment: Alignment, windows: PairWindows) -> "PairGeometry":
+        """The geometry of windows read from two aligned scenes."""
+        return cls(
+            tile=windows.tile.relative_to(windows.hr),
+            hr_in_lr=alignment.lr_positions(windows.hr).moved(windows.lr.row, windows.lr.column),
+            lr_in_hr=alignment.hr_positions(windows.lr).moved(windows.hr.row, windows.hr.column),
+        )
+
+    @classmethod
+    def regular(
+        cls,
+        *,
+        ratio: float,
+        phase: tuple[float, float],
+        lr_size: tuple[int, int],
+        hr_size: tuple[int, int],
+        tile: Window | None = None,
+    ) -> "PairGeometry":
+        """The geometry of a simulated pair: LR pixel i sits at HR position `ratio * i + phase`; without `tile` all."""
+        (height, width), (rows, columns) = hr_size, lr_size
+        hr_rows, hr_columns = np.arange(height, dtype=np.float64), np.arange(width, dtype=np.float64)
+        lr_rows, lr_columns = np.arange(rows, dtype=np.float64), np.arange(columns, dtype=np.float64)
+        return cls(
+            tile=tile or Window(0, 0, height, width),
+            hr_in_lr=Positions((hr_rows - phase[0]) / ratio, (hr_columns - phase[1]) / ratio),
+            lr_in_hr=Positions(lr_rows * ratio + phase[0], lr_columns * ratio + phase[1]),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairTile:
+    """A tile of a pair as it was read: LR and HR arrays, how they lie on each other, and the sensor's blur.
+
+    Attributes:
+        lr_hsi: (C, h, w), NaN where invalid.
+        hr_msi: (M, H', W'), the tile and what the PSF reaches around the LR pixels.
+        geometry: How the two arrays lie on each other.
+        psf: The hyperspectral sensor's blur, in HR pixels.
+    """
+
+    lr_hsi: Pixels
+    hr_msi: Pixels
+    geometry: PairGeometry
+    psf: Psf
+
+    def inputs(self) -> PairInputs:
+        """Both scenes on the tile's pixels."""
+        return pair_inputs(self.lr_hsi, self.hr_msi, geometry=self.geometry, psf=self.psf)
+
+    def transposed(self) -> "PairTile":
+        """Rows become columns, in both arrays and in their geometry; separable ones only."""
+        geometry, psf = self.geometry, self.psf
+        window = geometry.tile
+        return PairTile(
+            lr_hsi=np.ascontiguousarray(self.lr_hsi.swapaxes(1, 2)),
+            hr_msi=np.ascontiguousarray(self.hr_msi.swapaxes(1, 2)),
+            geometry=PairGeometry(
+                tile=Window(window.column, window.row, window.width, window.height),
+                hr_in_lr=Positions(geometry.hr_in_lr.columns, geometry.hr_in_lr.rows),
+                lr_in_hr=Positions(geometry.lr_in_hr.columns, geometry.lr_in_hr.rows),
+            ),
+            psf=replace(psf, sigma_rows=psf.sigma_columns, sigma_columns=psf.sigma_rows),
+        )
+
+
+class TileEngine(Protocol):
+    """A method on tiles. `margin` is how many LR pixels round a tile it looks at."""
+
+    margin: int
+
+    def fuse(self, tile: PairTile) -> Pixels:
+        """(C, H, W) on the tile's pixels; NaN where the inputs are invalid."""
+
+
+class UncertainEngine(TileEngine, Protocol):
+    """A method that also says how far it may be off."""
+
+    def fuse_with_sigma(self, tile: PairTile) -> tuple[Pixels, Pixels]:
+        """What `fuse` returns, and its standard deviation: (C, H, W) each, NaN in the same places."""
+
+
+def plan_windows(alignment: Alignment, tile: Window, psf: Psf, *, margin: int = SUPPORT) -> PairWindows:
+    """The pixels of both scenes that the result on `tile` depends on. Windows are empty beyond the LR-HSI.
+
+    `margin` is how many LR pixels round the tile the method looks at; interpolation needs `SUPPORT`.
+    """
+    lr = alignment.lr_window(tile, max(margin, SUPPORT))
+    if lr.is_empty:
+        return PairWindows(tile=tile, lr=lr, hr=tile)
+    reach = alignment.hr_window(lr, psf.radius)
+    return PairWindows(tile=tile, lr=lr, hr=_union(reach, tile))
+
+
+def pair_inputs(lr_hsi: Pixels, hr_msi: Pixels, *, geometry: PairGeometry, psf: Psf) -> PairInputs:
+    """Bring both scenes to the tile.
+
+    Args:
+        lr_hsi: (C, h, w), NaN where invalid.
+        hr_msi: (M, H', W'), the tile and what the PSF reaches around it.
+        geometry: How the two arrays lie on each other.
+        psf: The hyperspectral sensor's blur, in HR pixels.
+    """
+    msi_low = degrade_msi(mended(hr_msi), geometry.lr_in_hr, psf)
+    height, width = lr_hsi.shape[1:]
+    resample = CubicResampler(geometry.tile_in_lr, height=height, width=width, reach=REACH)
+    rows, columns = geometry.tile.slices
+    return PairInputs(
+        upsampled=resample(lr_hsi),
+        hr_msi=hr_msi[:, rows, columns],
+        msi_smooth=resample(_without_edges(msi_low)),
+        phase=_phase(geometry.tile_in_lr),
+    )
+
+
+def degrade_msi(hr_msi: Pixels, lr_in_hr: Positions, psf: Psf) -> Pixels:
+    """(M, H, W) -> (M, h, w): the HR-MSI as the hyperspectral sensor would sample it at `lr_in_hr`."""
+    return PsfSampler(lr_in_hr, psf, height=hr_msi.shape[1], width=hr_msi.shape[2])(hr_msi)
+
+
+def _union(first: Window, second: Window) -> Window:
+    if first.is_empty:
+        return second
+    row, column = min(first.row, second.row), min(first.column, second.column)
+    bottom, right = max(first.bottom, second.bottom), max(first.right, second.right)
+    return Window(row, column, bottom - row, right - column)
+
+
+def _without_edges(msi_low: Pixels) -> Pixels:
+    """Invalid LR pixels filled band by band with the nearest valid one, so that only the HR-MSI's mask counts."""
+    finite = np.isfinite(msi_low)
+    if finite.all() or not finite.any():
+        return msi_low
+    filled = msi_low.copy()
+    for band, is_valid in zip(filled, finite, strict=True):
+        if is_valid.any() and not is_valid.all():
+            nearest = distance_transform_edt(~is_valid, return_distances=False, return_indices=True)
+            band[:] = band[tuple(nearest)]
+    return filled
+
+
+def _phase(positions: Positions) -> Pixels:
+    """(4, H, W): sine and cosine of 2 pi times the position in the LR array, rows then columns."""
+    rows, columns = 2 * np.pi * positions.rows, 2 * np.pi * positions.columns
+    if positions.is_separable:
+        rows, columns = rows[:, None], columns[None]
+    waves = [wave(angles).astype(np.float32) for angles in (rows, columns) for wave in (np.sin, np.cos)]
+    return np.stack(np.broadcast_arrays(*waves))

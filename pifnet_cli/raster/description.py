@@ -1,0 +1,151 @@
+"""An open dataset and its header -> Scene: the one place that decides which source a fact is taken from."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from rasterio.io import DatasetReader
+
+from pifnet_cli.errors import BandsError, SceneReadError
+from pifnet_cli.raster.bands import BandFields, envi_band_fields, parse_bands, split_list
+from pifnet_cli.raster.envi.header import EnviHeader
+from pifnet_cli.raster.georeference import read_grid
+from pifnet_cli.raster.geotiff.tags import geotiff_bands, geotiff_fields
+from pifnet_cli.raster.stored_numbers import BandCoding
+from pifnet_cli.scene import METHOD_FIELD, RATIO_FIELD, Scene
+
+ACQUISITION_FIELDS = (
+    "description",
+    "sensor type",
+    "acquisition time",
+    "sun azimuth",
+    "sun elevation",
+    RATIO_FIELD,
+    METHOD_FIELD,
+)
+
+Fields = Mapping[str, str | list[str]]
+
+
+def describe(
+    dataset: DatasetReader, path: Path, header: EnviHeader | None, remarks: list[str]
+) -> tuple[Scene, list[BandCoding]]:
+    """Describe an open raster.
+
+    Args:
+        dataset: Stays open.
+        path: The data file.
+        header: The ENVI header that belongs to it; None for a GeoTIFF on its own.
+        remarks: Receives what was inferred or left out.
+
+    Returns:
+        The scene, and how each band is stored.
+
+    Raises:
+        SceneReadError, BandsError, GridError: See `open_scene`.
+    """
+    is_envi = dataset.driver == "ENVI"
+    fields: Fields = header.fields if header is not None else geotiff_fields(dataset)
+    source = header.path if header is not None else path
+    bands = parse_bands(source, dataset.count, _band_fields(dataset, path, header, remarks), remarks)
+    scales, offsets = _scaling(dataset, fields, source)
+    nodata = _nodata(dataset, fields if is_envi else {}, source)
+    codings = [BandCoding(*numbers) for numbers in zip(scales, offsets, nodata, strict=True)]
+    scene = Scene(
+        path=path,
+        grid=read_grid(dataset, path, header if is_envi else None, remarks),
+        bands=bands,
+        dtype=np.dtype(dataset.dtypes[0]).name,
+        nodata=nodata[0],
+        scales=tuple(scales) if any(scale != 1 for scale in scales) else None,
+        offsets=tuple(offsets) if any(offset != 0 for offset in offsets) else None,
+        acquisition=_acquisition(fields),
+    )
+    return scene, codings
+
+
+def _band_fields(dataset: DatasetReader, path: Path, header: EnviHeader | None, remarks: list[str]) -> BandFields:
+    return geotiff_bands(dataset, path, remarks) if header is None else envi_band_fields(header.fields)
+
+
+def _scaling(dataset: DatasetReader, fields: Fields, source: Path) -> tuple[list[float], list[float]]:
+    """Scale and offset of each band: the file's own first, then ENVI's gains, then the reflectance scale factor."""
+    gains = _per_band(fields, "data gain values", 1.0, dataset.count, source)
+    shifts = _per_band(fields, "data offset values", 0.0, dataset.count, source)
+    if all(gain == 1 for gain in gains) and not any(shifts):
+        gains, shifts = list(map(float, dataset.scales)), list(map(float, dataset.offsets))
+    factor = _reflectance_factor(fields, source)
+    is_plain = all(gain == 1 for gain in gains) and not any(shifts)
+    if is_plain:
+        gains = [1 / factor] * dataset.count
+    elif factor != 1 and not all(math.isclose(gain * factor, 1, rel_tol=1e-6) for gain in gains):
+        raise SceneReadError(
+            f"{source}: has both gains (such as {gains[0]:g}) and a reflectance scale factor of {factor:g}, and they "
+            "disagree; one of them was expected; remove the wrong one"
+        )
+    if not all(math.isfinite(number) for number in gains + shifts) or 0.0 in gains:
+        raise SceneReadError(f"{source}: a band's gain is 0 or no number; correct its gain and offset")
+    return gains, shifts
+
+
+def _per_band(fields: Fields, name: str, default: float, count: int, source: Path) -> list[float]:
+    entries = split_list(fields.get(name))
+    if entries is None:
+        return [default] * count
+    if len(entries) != count:
+        raise BandsError(
+            f"{source}: '{name}' has {len(entries)} entries; one for each of the {count} bands was expected; correct "
+            "or remove the field"
+        )
+    return [_number(entry, name, source) for entry in entries]
+
+
+def _reflectance_factor(fields: Fields, source: Path) -> float:
+    text = fields.get("reflectance scale factor")
+    if text is None or not str(text).strip():
+        return 1.0
+    factor = _number(str(text), "reflectance scale factor", source)
+    if not (math.isfinite(factor) and factor > 0):
+        raise SceneReadError(
+            f"{source}: reflectance scale factor is {text}; a positive number was expected; correct it"
+        )
+    return factor
+
+
+def _nodata(dataset: DatasetReader, fields: Fields, source: Path) -> Sequence[float | int | None]:
+    """The stored number of invalid pixels, per band; checked against the stored type, where it must occur."""
+    text = str(fields.get("data ignore value", "")).strip()
+    if not text:
+        return [_exact(value, dataset.dtypes[0], source) for value in dataset.nodatavals]
+    dtype = np.dtype(dataset.dtypes[0])
+    is_whole = np.issubdtype(dtype, np.integer) and text.lstrip("+-").isdecimal()
+    value = int(text) if is_whole else _number(text, "data ignore value", source)
+    return [_exact(value, dataset.dtypes[0], source)] * dataset.count
+
+
+def _exact(value: float | int | None, dtype: str, source: Path) -> float | int | None:
+    """The nodata value as the stored type holds it."""
+    if value is None or np.issubdtype(np.dtype(dtype), np.floating):
+        return value
+    limits = np.iinfo(dtype)
+    if not math.isfinite(value) or value != int(value) or not limits.min <= value <= limits.max:
+        raise SceneReadError(
+            f"{source}: the nodata value {value:g} cannot occur in {dtype} pixels; a whole number from {limits.min} to "
+            f"{limits.max} was expected; correct or remove it"
+        )
+    return int(value)
+
+
+def _number(text: str, name: str, source: Path) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise SceneReadError(
+            f"{source}: '{name}' holds '{text[:40]}'; a number was expected; correct or remove it"
+        ) from None
+
+
+def _acquisition(fields: Fields) -> tuple[tuple[str, str], ...]:
+    texts = ((name, fields.get(name)) for name in ACQUISITION_FIELDS)
+    return tuple((name, " ".join(text.split())) for name, text in texts if isinstance(text, str) and text.strip("{} "))

@@ -1,0 +1,1 @@
+"""ENVI: headers, raw pixels, outputs."""

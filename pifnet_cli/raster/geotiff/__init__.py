@@ -1,0 +1,1 @@
+"""GeoTIFF: tags, pixels, outputs."""

@@ -1,0 +1,1 @@
+"""Outputs that appear whole, by rename, or not at all."""

@@ -1,0 +1,54 @@
+"""Report files: written under another name, seen when complete."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pifnet_cli.choices import Overwrite
+from pifnet_cli.errors import SceneWriteError
+from pifnet_cli.raster.publishing.publication import publish
+
+
+def require_free(outputs: Sequence[Path], *, inputs: Sequence[Path], overwrite: Overwrite) -> None:
+    """Refuse report files that could not be published, before anything is computed.
+
+    Raises:
+        SceneWriteError: A file exists, is an input, is asked for twice, or has no folder to be written to.
+    """
+    for index, output in enumerate(outputs):
+        if not output.parent.is_dir():
+            raise SceneWriteError(f"{output}: its folder does not exist; create it first: mkdir -p {output.parent}")
+        if not os.access(output.parent, os.W_OK):
+            raise SceneWriteError(f"{output}: its folder cannot be written to; choose another one")
+        if output.is_dir():
+            raise SceneWriteError(f"{output}: is a folder; a file name was expected")
+        if any(output.exists() and known.exists() and output.samefile(known) for known in inputs):
+            raise SceneWriteError(f"{output}: is an input; choose another name")
+        if any(output.resolve() == other.resolve() for other in outputs[:index]):
+            raise SceneWriteError(f"{output}: two outputs have this name; choose another one")
+        if overwrite is Overwrite.REFUSE and (output.exists() or output.is_symlink()):
+            raise SceneWriteError(f"{output}: exists; give --overwrite to replace it")
+
+
+@contextmanager
+def published(output: Path) -> Iterator[Path]:
+    """A name to write to; the file takes its own name when the block ends, and is removed if it fails.
+
+    Raises:
+        SceneWriteError: The file cannot be written.
+    """
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        publish([(partial, output)], stale=())
+    except OSError as error:
+        raise SceneWriteError(f"{output}: cannot be written ({error.strerror or error}); check the disk") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(output: Path, text: str) -> None:
+    """Publish a text file."""
+    with published(output) as partial:
+        partial.write_text(text, encoding="utf-8")

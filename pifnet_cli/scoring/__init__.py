@@ -1,0 +1,1 @@
+"""Open scenes -> scores: against a reference, by the pair, one level down."""

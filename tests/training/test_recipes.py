@@ -1,0 +1,102 @@
+"""METHODS 10, typed once more; and what the user says instead."""
+
+import pytest
+
+from pifnet_cli.choices import NETWORKS, Anchor, Method, Schedule, Variant
+from pifnet_cli.settings import TrainSettings
+from pifnet_cli.training.recipes import NO_CLIP, POOL, PUBLISHED, recipe_of
+
+# Method: learning rate, factor and epochs of its steps (None: constant), length, batch, patch, weight decay, beta1.
+PRINTED = {
+    Method.HSRNET: (1e-4, None, {"steps": 150_000}, 32, 64, 0, 0.9),
+    Method.FUSFORMER: (1e-3, (0.1, 200), {"epochs": 1000}, 3, 64, 0, 0.9),
+    Method.PSRT: (1e-4, None, {"epochs": 2000}, 32, 64, 1e-4, 0.9),
+    Method.U2NET: (1e-3, (0.5, 100), {"epochs": 500}, 16, 64, 0, 0.9),
+    Method.DT3NET: (1e-4, (0.5, 80), {"epochs": 100}, 8, 64, 0, 0.9),
+    Method.SMGUNET: (1e-4, (0.1, 1000), {"epochs": 2001}, 2, 64, 0, 0.5),  # the patch is not stated: ours
+    Method.PIFNET: (1e-4, (0.5, 200), {"epochs": 500}, 8, 64, 1e-4, 0.9),
+}
+
+
+def _settings(method, **changes):
+    return TrainSettings(method=method, variant=Variant.PAPER, **changes)
+
+
+@pytest.mark.parametrize("method", NETWORKS)
+def test_published_recipes_are_the_printed_ones(method):
+    rate, steps, length, batch, patch, decay, beta1 = PRINTED[method]
+    recipe = recipe_of(_settings(method))
+
+    assert (recipe.learning_rate, recipe.batch_size, recipe.patch_size) == (rate, batch, patch)
+    assert (recipe.weight_decay, recipe.beta1) == (decay, beta1)
+    assert recipe.schedule is (Schedule.CONSTANT if steps is None else Schedule.STEPS)
+    if steps is not None:
+        assert (recipe.decay_factor, recipe.decay_every) == steps
+    budget = {name: getattr(recipe, name) for name in ("steps", "epochs", "minutes")}
+    assert budget == {"steps": None, "epochs": None, "minutes": None} | length
+
+
+@pytest.mark.parametrize("method", NETWORKS)
+def test_only_what_is_published_besides_is_done_besides(method):
+    recipe = recipe_of(_settings(method))
+    assert recipe.epoch_patches == (20_000 if method is Method.DT3NET else None)
+    assert (recipe.ema_decay, recipe.input_noise, recipe.pool, recipe.network) == (0, 0, 0, {})
+    clip = {Method.PSRT: 10.0, Method.PIFNET: 1.0}.get(method, NO_CLIP)
+    assert recipe.gradient_clip == clip
+    terms = (0.01, 0.1) if method is Method.PIFNET else (0, 0)
+    assert (recipe.inverse_weight, recipe.cosine_weight) == terms
+
+
+def test_every_network_has_a_recipe():
+    assert set(PUBLISHED) == set(NETWORKS) == set(PRINTED)
+
+
+@pytest.mark.parametrize("method", NETWORKS)
+def test_all_of_a_recipe_can_be_said_otherwise(method):
+    said = {"patch_size": 32, "batch_size": 5, "learning_rate": 3e-3, "schedule": Schedule.COSINE, "decay_every": 7,
+            "decay_factor": 0.3, "beta1": 0.7, "weight_decay": 0.02, "gradient_clip": 2.0, "ema_decay": 0.9,
+            "input_noise": 0.05, "pool": 11}  # fmt: skip
+    recipe = recipe_of(_settings(method, **said))
+    assert {name: getattr(recipe, name) for name in said} == said
+
+
+@pytest.mark.parametrize("name", ["gradient_clip", "ema_decay", "input_noise", "weight_decay", "pool", "beta1"])
+def test_zero_is_something_said(name):
+    value = 1e-6 if name == "gradient_clip" else 0
+    settings = TrainSettings(anchor=Anchor.KRIGING, **{name: value})
+    assert getattr(recipe_of(settings), name) == value
+
+
+@pytest.mark.parametrize(
+    ("said", "budget"),
+    [
+        ({}, (150_000, None, None)),
+        ({"minutes": 5.0}, (None, None, 5.0)),
+        ({"epochs": 3}, (None, 3, None)),
+        ({"steps": 7, "minutes": 1.0}, (7, None, 1.0)),
+    ],
+)
+def test_a_recipe_s_budget_counts_only_where_none_is_given(said, budget):
+    recipe = recipe_of(_settings(Method.HSRNET, **said))
+    assert (recipe.steps, recipe.epochs, recipe.minutes) == budget
+
+
+def test_numbers_of_the_network_are_put_into_the_recipe_s():
+    assert recipe_of(TrainSettings()).network == {"width": 32, "blocks": 1, "pooling_window": 31}
+    settings = TrainSettings(network={"width": 8, "segments": 2})
+    assert recipe_of(settings).network == {"width": 8, "blocks": 1, "pooling_window": 31, "segments": 2}
+    assert recipe_of(TrainSettings()).network["width"] == 32  # the recipe itself is as before
+
+
+def test_the_anchored_variant_has_a_recipe_of_its_own():
+    recipe = recipe_of(TrainSettings())
+    assert (recipe.learning_rate, recipe.schedule, recipe.patch_size) == (1e-3, Schedule.COSINE, 32)
+    assert (recipe.minutes, recipe.epochs, recipe.steps) == (10.0, None, None)
+    assert recipe.ema_decay == 0.99
+
+
+@pytest.mark.parametrize("method", NETWORKS)
+def test_patches_over_kriging_are_used_again(method):
+    assert recipe_of(TrainSettings(method=method, anchor=Anchor.KRIGING)).pool == POOL
+    assert recipe_of(TrainSettings(method=method, anchor=Anchor.KRIGING, pool=0)).pool == 0
+    assert recipe_of(TrainSettings(method=method, anchor=Anchor.REGRESSION)).pool == 0
