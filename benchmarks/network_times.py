@@ -20,23 +20,23 @@ from typing import NamedTuple, cast
 import torch
 from torch import nn
 
-from pifnet_models.catalog import ModelName, network_class
+from pifnet_cli.methods import NETWORKS, Method
 from pifnet_models.interface import FusionNetwork
 from pifnet_models.references import REFERENCES
 
 HSI, MSI, RATIO = 103, 4, 4
-YARDSTICK = ModelName.HSRNET
+YARDSTICK = Method.HSRNET
 LARGE = 128  # sides above are measured less often
 ORIGINALS_MS = {  # one thread, the authors' own code
     64: {
-        ModelName.HSRNET: 59,
-        ModelName.FUSFORMER: 2500,
-        ModelName.PSRT: 108,
-        ModelName.U2NET: 576,
-        ModelName.DT3NET: 3500,
-        ModelName.SMGUNET: 747,
+        Method.HSRNET: 59,
+        Method.FUSFORMER: 2500,
+        Method.PSRT: 108,
+        Method.U2NET: 576,
+        Method.DT3NET: 3500,
+        Method.SMGUNET: 747,
     },
-    340: {ModelName.HSRNET: 2400, ModelName.PSRT: 7300, ModelName.DT3NET: 219_000, ModelName.SMGUNET: 28_000},
+    340: {Method.HSRNET: 2400, Method.PSRT: 7300, Method.DT3NET: 219_000, Method.SMGUNET: 28_000},
 }
 PROTOTYPE = "The prototype of PIF-Net took 100 ms at 64 x 64 and 2,500 ms at 340 x 340, with two threads."
 ALLOWED = 1.2  # of the original's time, both over HSRnet's
@@ -64,7 +64,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sides", nargs="+", type=int, default=[64, 340])
-    parser.add_argument("--networks", nargs="+", type=ModelName, default=list(ModelName), help="HSRnet besides")
+    parser.add_argument("--networks", nargs="+", type=Method, default=list(NETWORKS), help="HSRnet besides")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--large-repeats", type=int, default=2, help=f"of sides above {LARGE}")
     parser.add_argument("--limit-gib", type=float, default=12.0)
@@ -80,18 +80,16 @@ def main() -> None:
     print(f"\n{PROTOTYPE}")
 
 
-def _built(name: ModelName) -> Network:
+def _built(name: Method) -> Network:
     torch.manual_seed(0)
     shape = {"hsi_channels": HSI, "msi_channels": MSI}
-    if name is not ModelName.PIFNET:
+    if name.facts.takes_ratio:
         shape["ratio"] = RATIO
-    module = network_class(name)(**shape).eval()
+    module = name.facts.load()(**shape).eval()
     return Network(module, sum(parameter.numel() for parameter in module.parameters()))
 
 
-def _measured(
-    networks: dict[ModelName, Network], side: int, *, repeats: int, limit_gib: float
-) -> dict[ModelName, Times]:
+def _measured(networks: dict[Method, Network], side: int, *, repeats: int, limit_gib: float) -> dict[Method, Times]:
     """Rounds over all networks, the yardstick before each of them."""
     forwards, found = {}, {}
     for name, network in networks.items():
@@ -158,7 +156,7 @@ def _memory_mib(name: str) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024
 
 
-def _table(networks: dict[ModelName, Network], found: dict[ModelName, Times], side: int) -> list[str]:
+def _table(networks: dict[Method, Network], found: dict[Method, Times], side: int) -> list[str]:
     originals = ORIGINALS_MS.get(side, {})
     lines = [
         "| network | parameters | side | ms | over HSRnet | the original's, ms | over HSRnet | ours / theirs | MiB |",

@@ -26,44 +26,6 @@ class Overwrite(StrEnum):
     REPLACE = "replace"
 
 
-class Method(StrEnum):
-    """Ways to fuse a pair: networks, then what needs no training."""
-
-    PIFNET = "pifnet"
-    HSRNET = "hsrnet"
-    FUSFORMER = "fusformer"
-    PSRT = "psrt"
-    U2NET = "u2net"
-    DT3NET = "3dtnet"
-    SMGUNET = "smgunet"
-    KRIGING = "kriging"
-    REGRESSION = "regression"
-    ATPRK = "atprk"
-    GSA = "gsa"
-    GLP = "glp"
-    SFIM = "sfim"
-    BROVEY = "brovey"
-    CNMF = "cnmf"
-    HYSURE = "hysure"
-    BICUBIC = "bicubic"
-
-    @property
-    def is_network(self) -> bool:
-        """Whether it is trained, and used through a checkpoint."""
-        return self in NETWORKS
-
-
-NETWORKS = (
-    Method.PIFNET,
-    Method.HSRNET,
-    Method.FUSFORMER,
-    Method.PSRT,
-    Method.U2NET,
-    Method.DT3NET,
-    Method.SMGUNET,
-)
-
-
 class Anchor(StrEnum):
     """The closed-form estimate that a network starts from."""
 

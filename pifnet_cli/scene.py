@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 from affine import Affine
@@ -49,6 +49,10 @@ class Window:
         """The part that lies inside a scene of `height` x `width` pixels; empty where there is none."""
         row, column = max(self.row, 0), max(self.column, 0)
         return Window(row, column, max(min(self.bottom, height) - row, 0), max(min(self.right, width) - column, 0))
+
+    def moved_by(self, rows: int, columns: int) -> "Window":
+        """The window that lies `rows` further down and `columns` further right."""
+        return Window(self.row + rows, self.column + columns, self.height, self.width)
 
     def relative_to(self, outer: "Window") -> "Window":
         """The same pixels, counted from the first pixel of `outer`."""
@@ -233,8 +237,11 @@ class OpenScene(Protocol):
     def read(self, window: Window) -> Pixels:
         """(C, h, w) in physical units, NaN where invalid."""
 
-    def cut(self, positions: Sequence[int]) -> "OpenScene":
+    def cut(self, positions: Sequence[int], /) -> Self:
         """The scene of some of its bands, by positions from 0."""
+
+
+SceneKind = TypeVar("SceneKind", bound=OpenScene)
 
 
 def _entries(values: tuple[Entry, ...] | None, positions: Sequence[int]) -> tuple[Entry, ...] | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pifnet_cli.choices import (
-    NETWORKS,
     Align,
     Anchor,
     BandChoice,
@@ -16,7 +15,6 @@ from pifnet_cli.choices import (
     Extent,
     HyperParameter,
     Log,
-    Method,
     Overwrite,
     Phase,
     Precision,
@@ -29,6 +27,7 @@ from pifnet_cli.choices import (
     Wald,
 )
 from pifnet_cli.errors import SettingsError
+from pifnet_cli.methods import NETWORKS, Method
 
 MOST_POINTS = 26
 OUTPUT_DTYPES = ("uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
@@ -103,7 +102,7 @@ class FuseSettings:
 
     def __post_init__(self) -> None:
         require(
-            self.uncertainty is None or self.method in (None, Method.KRIGING),
+            self.uncertainty is None or self.method is None or self.method.facts.tells_sigma,
             f"--uncertainty: only kriging says how far it may be off, {self.method} does not; leave one of them out",
         )
         require(

@@ -1,4 +1,4 @@
-"""Where every method comes from: the publications to cite."""
+"""The publications to cite."""
 
 from dataclasses import dataclass
 
@@ -54,7 +54,7 @@ class Reference:
 
 TGRS = "IEEE Transactions on Geoscience and Remote Sensing"
 
-_PIFNET = Reference(
+PIFNET = Reference(
     "li2026pifnet",
     "inproceedings",
     ("Li, Baisong", "Wang, Xingwang", "Xu, Haixiao"),
@@ -65,7 +65,7 @@ _PIFNET = Reference(
     "10.1609/aaai.v40i8.37519",
     (("volume", "40"), ("number", "8"), ("pages", "5964--5972")),
 )
-_HSRNET = Reference(
+HSRNET = Reference(
     "hu2022hsrnet",
     "article",
     ("Hu, Jin-Fan", "Huang, Ting-Zhu", "Deng, Liang-Jian", "Jiang, Tai-Xiang", "Vivone, Gemine", "Chanussot, Jocelyn"),
@@ -75,7 +75,7 @@ _HSRNET = Reference(
     "10.1109/TNNLS.2021.3084682",
     (("volume", "33"), ("number", "12"), ("pages", "7251--7265")),
 )
-_FUSFORMER = Reference(
+FUSFORMER = Reference(
     "hu2022fusformer",
     "article",
     ("Hu, Jin-Fan", "Huang, Ting-Zhu", "Deng, Liang-Jian", "Dou, Hong-Xia", "Hong, Danfeng", "Vivone, Gemine"),
@@ -85,7 +85,7 @@ _FUSFORMER = Reference(
     "10.1109/LGRS.2022.3194257",
     (("volume", "19"), ("pages", "1--5")),
 )
-_PSRT = Reference(
+PSRT = Reference(
     "deng2023psrt",
     "article",
     ("Deng, Shang-Qi", "Deng, Liang-Jian", "Wu, Xiao", "Ran, Ran", "Hong, Danfeng", "Vivone, Gemine"),
@@ -95,7 +95,7 @@ _PSRT = Reference(
     "10.1109/TGRS.2023.3244750",
     (("volume", "61"),),
 )
-_U2NET = Reference(
+U2NET = Reference(
     "peng2023u2net",
     "inproceedings",
     ("Peng, Siran", "Guo, Chenhao", "Wu, Xiao", "Deng, Liang-Jian"),
@@ -105,7 +105,7 @@ _U2NET = Reference(
     "10.1145/3581783.3612084",
     (("pages", "3219--3227"),),
 )
-_DT3NET = Reference(
+DT3NET = Reference(
     "ma2023dt3net",
     "article",
     ("Ma, Qing", "Jiang, Junjun", "Liu, Xianming", "Ma, Jiayi"),
@@ -115,7 +115,7 @@ _DT3NET = Reference(
     "10.1016/j.inffus.2023.101907",
     (("volume", "100"), ("pages", "101907")),
 )
-_SMGUNET = Reference(
+SMGUNET = Reference(
     "yan2025smgunet",
     "article",
     ("Yan, Jun", "others"),
@@ -125,7 +125,7 @@ _SMGUNET = Reference(
     None,
     (("volume", "161"), ("pages", "111277")),
 )
-_ATPRK = Reference(
+ATPRK = Reference(
     "wang2015atprk",
     "article",
     ("Wang, Qunming", "Shi, Wenzhong", "Atkinson, Peter M.", "Zhao, Yuanling"),
@@ -135,7 +135,7 @@ _ATPRK = Reference(
     "10.1016/j.rse.2015.06.003",
     (("volume", "166"), ("pages", "191--204")),
 )
-_HYPERSHARPENING = Reference(
+HYPERSHARPENING = Reference(
     "selva2015hypersharpening",
     "article",
     ("Selva, Massimo", "Aiazzi, Bruno", "Butera, Francesco", "Chiarantini, Leandro", "Baronti, Stefano"),
@@ -145,7 +145,7 @@ _HYPERSHARPENING = Reference(
     "10.1109/JSTARS.2015.2440092",
     (("volume", "8"), ("number", "6"), ("pages", "3008--3024")),
 )
-_GSA = Reference(
+GSA = Reference(
     "aiazzi2007gsa",
     "article",
     ("Aiazzi, Bruno", "Baronti, Stefano", "Selva, Massimo"),
@@ -155,7 +155,7 @@ _GSA = Reference(
     "10.1109/TGRS.2007.901007",
     (("volume", "45"), ("number", "10"), ("pages", "3230--3239")),
 )
-_GLP = Reference(
+GLP = Reference(
     "aiazzi2006mtfglp",
     "article",
     ("Aiazzi, Bruno", "Alparone, Luciano", "Baronti, Stefano", "Garzelli, Andrea", "Selva, Massimo"),
@@ -165,7 +165,7 @@ _GLP = Reference(
     "10.14358/PERS.72.5.591",
     (("volume", "72"), ("number", "5"), ("pages", "591--596")),
 )
-_SFIM = Reference(
+SFIM = Reference(
     "liu2000sfim",
     "article",
     ("Liu, J. G.",),
@@ -176,7 +176,7 @@ _SFIM = Reference(
     "10.1080/014311600750037499",
     (("volume", "21"), ("number", "18"), ("pages", "3461--3472")),
 )
-_BROVEY = Reference(
+BROVEY = Reference(
     "gillespie1987brovey",
     "article",
     ("Gillespie, Alan R.", "Kahle, Anne B.", "Walker, Richard E."),
@@ -186,7 +186,7 @@ _BROVEY = Reference(
     "10.1016/0034-4257(87)90088-5",
     (("volume", "22"), ("number", "3"), ("pages", "343--365")),
 )
-_CNMF = Reference(
+CNMF = Reference(
     "yokoya2012cnmf",
     "article",
     ("Yokoya, Naoto", "Yairi, Takehisa", "Iwasaki, Akira"),
@@ -196,7 +196,7 @@ _CNMF = Reference(
     "10.1109/TGRS.2011.2161320",
     (("volume", "50"), ("number", "2"), ("pages", "528--537")),
 )
-_HYSURE = Reference(
+HYSURE = Reference(
     "simoes2015hysure",
     "article",
     ("Simões, Miguel", "Bioucas-Dias, José", "Almeida, Luis B.", "Chanussot, Jocelyn"),
@@ -206,7 +206,7 @@ _HYSURE = Reference(
     "10.1109/TGRS.2014.2375320",
     (("volume", "53"), ("number", "6"), ("pages", "3373--3388")),
 )
-_KEYS = Reference(
+KEYS = Reference(
     "keys1981cubic",
     "article",
     ("Keys, Robert G.",),
@@ -216,24 +216,3 @@ _KEYS = Reference(
     "10.1109/TASSP.1981.1163711",
     (("volume", "29"), ("number", "6"), ("pages", "1153--1160")),
 )
-
-REFERENCES = {
-    "pifnet": ("PIF-Net", (_PIFNET,)),
-    "hsrnet": ("HSRnet", (_HSRNET,)),
-    "fusformer": ("Fusformer", (_FUSFORMER,)),
-    "psrt": ("PSRT", (_PSRT,)),
-    "u2net": ("U2Net", (_U2NET,)),
-    "3dtnet": ("3DT-Net", (_DT3NET,)),
-    "smgunet": ("SMGU-Net", (_SMGUNET,)),
-    "kriging": ("guided kriging (pifnet's own), after ATPRK", (_ATPRK,)),
-    "regression": ("regression and residual (pifnet's own), after hyper-sharpening", (_HYPERSHARPENING,)),
-    "atprk": ("area-to-point regression kriging", (_ATPRK,)),
-    "gsa": ("Gram-Schmidt adaptive, band by band", (_GSA,)),
-    "glp": ("MTF-GLP hyper-sharpening", (_GLP, _HYPERSHARPENING)),
-    "sfim": ("SFIM hyper-sharpening", (_SFIM, _HYPERSHARPENING)),
-    "brovey": ("Brovey, haze-corrected", (_BROVEY,)),
-    "cnmf": ("coupled non-negative matrix factorisation", (_CNMF,)),
-    "hysure": ("HySure", (_HYSURE,)),
-    "bicubic": ("interpolation of the LR-HSI alone, at its true phase", (_KEYS,)),
-}
-"""By method: what it is called, and what to cite."""

@@ -1,14 +1,13 @@
 """Which method fuses a pair: the one asked for, else the best that is known to fit (DESIGN 8). No torch."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pifnet_cli
-from pifnet_cli.choices import Method
+from pifnet_cli.choices import Anchor
 from pifnet_cli.errors import CheckpointError, SettingsError
-from pifnet_cli.networks.checkpoint import read_header, require_fits
+from pifnet_cli.methods import Method
+from pifnet_cli.networks.checkpoint import Header, read_header, require_fits
 from pifnet_cli.scene import Bands
 
 BUNDLED = Path(pifnet_cli.__file__).parent / "bundled"
@@ -20,13 +19,13 @@ class Choice:
 
     method: Method
     checkpoint: Path | None
-    header: Mapping[str, Any] | None
+    header: Header | None
     reason: str
 
 
 def choose_method(
     method: Method | None,
-    checkpoint: Path | None,
+    checkpoint: tuple[Path, Header] | None,
     *,
     lr_bands: Bands,
     hr_bands: Bands,
@@ -37,7 +36,7 @@ def choose_method(
 
     Args:
         method: Asked for; None leaves the choice to us.
-        checkpoint: Asked for.
+        checkpoint: Asked for: where it lies, and what it says about itself.
         lr_bands: Of the LR-HSI.
         hr_bands: Of the HR-MSI.
         ratio: GSD of LR-HSI / GSD of HR-MSI.
@@ -49,7 +48,7 @@ def choose_method(
         CheckpointError: The given checkpoint does not fit the pair.
     """
     if checkpoint is not None:
-        return _given(checkpoint, method, lr_bands=lr_bands, hr_bands=hr_bands, ratio=ratio)
+        return _given(*checkpoint, method, lr_bands=lr_bands, hr_bands=hr_bands, ratio=ratio)
     if method is not None and not method.is_network:
         return Choice(method, None, None, "asked for")
     needs_kriging = is_sensor_known and method is None
@@ -71,9 +70,10 @@ def choose_method(
     )
 
 
-def _given(checkpoint: Path, method: Method | None, *, lr_bands: Bands, hr_bands: Bands, ratio: float) -> Choice:
-    header = read_header(checkpoint)
-    trained = Method(header["method"])
+def _given(
+    checkpoint: Path, header: Header, method: Method | None, *, lr_bands: Bands, hr_bands: Bands, ratio: float
+) -> Choice:
+    trained = Method(header.method)
     if method is not None and not method.is_network:
         raise SettingsError(f"--method {method.value} uses no checkpoint; leave --checkpoint or --method out")
     if method not in (None, trained):
@@ -93,23 +93,16 @@ def _bundled(*, lr_bands: Bands, hr_bands: Bands, ratio: float, over_kriging: bo
             require_fits(header, hsi_bands=lr_bands, msi_bands=hr_bands, ratio=ratio, name=candidate.name)
         except CheckpointError:
             continue
-        if over_kriging and header.get("anchor") != "kriging":
+        if over_kriging and header.anchor != Anchor.KRIGING:
             continue
-        if (_gain_db(header) or 0.0) > 0:
+        if (header.gain_db or 0.0) > 0:
             reason = f"bundled checkpoint {candidate.stem} fits the pair{_gain_words(header)}"
-            return Choice(Method(header["method"]), candidate, header, reason)
+            return Choice(Method(header.method), candidate, header, reason)
     return None
 
 
-def _gain_db(header: Mapping[str, Any]) -> float | None:
-    """PSNR over the anchor on held-out area, as the training recorded it."""
-    gain = header.get("training", {}).get("gain_db")
-    return None if gain is None else float(gain)
-
-
-def _gain_words(header: Mapping[str, Any]) -> str:
-    gain = _gain_db(header)
-    if gain is None:
+def _gain_words(header: Header) -> str:
+    if header.gain_db is None:
         return ""
-    start = "kriging" if header.get("anchor") == "kriging" else "regression"
-    return f" ({gain:+.2f} dB over {start} on its held-out area)"
+    start = Anchor.KRIGING if header.anchor == Anchor.KRIGING else Anchor.REGRESSION
+    return f" ({header.gain_db:+.2f} dB over {start.value} on its held-out area)"

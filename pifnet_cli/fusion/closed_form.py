@@ -2,21 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pifnet_cli.choices import Anchor, Method
+from pifnet_cli.choices import Anchor
 from pifnet_cli.degrade.psf import Psf
-from pifnet_cli.fusion.gaps import filled, masked, valid_pixels
+from pifnet_cli.fusion.gaps import filled
 from pifnet_cli.fusion.msi_noise import MsiNoise, ReadWindow, msi_noise
+from pifnet_cli.methods import Kind, Method
 from pifnet_cli.pair.alignment import Alignment
 from pifnet_cli.pair.lr_grid import on_hr_array, parallel, sampling_operator
 from pifnet_cli.pair.resample import SUPPORT
-from pifnet_cli.pair.tile import PairTile, TileEngine
-from pifnet_cli.scene import Pixels, Window
-from pifnet_models.catalog import BlockName, PointwiseName, kriging_class, training_free_class
+from pifnet_cli.pair.tile import FusedTile, PairTile, TileEngine
+from pifnet_cli.scene import Window
 from pifnet_models.classical.bands import least_squares_synthesis
 from pifnet_models.classical.moments import SceneMoments
 from pifnet_models.interface import BlockFusion, PointwiseFusion
@@ -26,7 +27,12 @@ from pifnet_models.kriging.regression import Regression
 if TYPE_CHECKING:
     from pifnet_models.kriging.kriging import GuidedKriging
 
-UNMIXING = (Method.CNMF, Method.HYSURE)
+
+class Sigma(StrEnum):
+    """Whether tiles come with their standard deviation, which takes kriging a quarter more of its time."""
+
+    SKIP = "skip"
+    TELL = "tell"
 
 
 class PointwiseEngine:
@@ -37,10 +43,10 @@ class PointwiseEngine:
     def __init__(self, method: PointwiseFusion) -> None:
         self._method = method
 
-    def fuse(self, tile: PairTile) -> Pixels:
-        """(C, H, W) on the tile's pixels."""
+    def fuse(self, tile: PairTile) -> FusedTile:
+        """The method at every pixel."""
         inputs = tile.inputs()
-        return self._method.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
+        return FusedTile(self._method.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth))
 
 
 class BlockEngine:
@@ -61,16 +67,14 @@ class BlockEngine:
         self._method, self._ratio, self._weights, self._msi_factor = method, ratio, weights, np.float32(msi_factor)
         self.margin = max(method.halo, SUPPORT)
 
-    def fuse(self, tile: PairTile) -> Pixels:
-        """(C, H, W) on the tile's pixels; invalid pixels are filled with the nearest valid ones, and cut out after."""
-        if self._msi_factor != 1:
-            tile = replace(tile, hr_msi=tile.hr_msi * self._msi_factor)
-        along = parallel(tile, *self._ratio, weights=self._weights)
-        block = on_hr_array(along)
+    def fuse(self, tile: PairTile) -> FusedTile:
+        """The method on the whole block; invalid pixels are filled with the nearest valid ones, and cut out after."""
+        scaled = tile if self._msi_factor == 1 else replace(tile, hr_msi=tile.hr_msi * self._msi_factor)
+        block = on_hr_array(parallel(scaled, *self._ratio, weights=self._weights))
         lr_hsi, hr_msi = filled(block.lr_hsi), filled(block.hr_msi)
         rows, columns = tile.geometry.tile.slices
         fused = self._method.fuse_block(lr_hsi, hr_msi, sampling_operator(block))[:, rows, columns]
-        return masked(np.ascontiguousarray(fused), tile)
+        return FusedTile(tile.masked(np.ascontiguousarray(fused)))
 
 
 class SplitEngine:
@@ -81,12 +85,12 @@ class SplitEngine:
         self._parts = ((first, is_first), (second, ~is_first))
         self.margin = max(first.margin, second.margin)
 
-    def fuse(self, tile: PairTile) -> Pixels:
-        """(C, H, W) on the tile's pixels."""
+    def fuse(self, tile: PairTile) -> FusedTile:
+        """Every band by its own method."""
         fused = np.empty((len(tile.lr_hsi), *tile.geometry.tile_in_lr.shape), dtype=np.float32)
         for engine, bands in self._parts:
-            fused[bands] = engine.fuse(replace(tile, lr_hsi=tile.lr_hsi[bands]))
-        return fused
+            fused[bands] = engine.fuse(tile.with_lr_hsi(tile.lr_hsi[bands])).pixels
+        return FusedTile(fused)
 
 
 class KrigingEngine:
@@ -99,9 +103,11 @@ class KrigingEngine:
         ratio: tuple[float, float],
         weights: NDArray[np.float64] | None = None,
         detail: DetailFilter | None = None,
+        sigma: Sigma = Sigma.SKIP,
     ) -> None:
         """Ratio: sides of an LR pixel in HR pixels, rows and columns. Weights: as for `parallel`. Detail: if noisy."""
         self._kriging, self._ratio, self._weights, self._detail = kriging, ratio, weights, detail
+        self._sigma = sigma
         self.margin = max(kriging.halo, SUPPORT)
 
     @property
@@ -114,30 +120,22 @@ class KrigingEngine:
         """C."""
         return len(self._kriging.regression.weights)
 
-    def fuse(self, tile: PairTile) -> Pixels:
-        """(C, H, W) on the tile's pixels."""
-        along = self._prepared(tile)
-        is_valid = valid_pixels(tile)
+    def fuse(self, tile: PairTile) -> FusedTile:
+        """The tile core by core, with its standard deviation where that was asked for."""
+        is_valid = tile.is_valid
         fused = np.full(is_valid.shape, np.nan, dtype=np.float32)
-        for place, part in self._parts(along, is_valid):
+        sigma = None if self._sigma is Sigma.SKIP else fused.copy()
+        for place, part in self._parts(self._prepared(tile), is_valid):
+            block = part.lr_hsi, part.hr_msi, sampling_operator(part)
             core = part.geometry.tile.slices
-            fused[:, *place] = self._kriging.fuse_block(part.lr_hsi, part.hr_msi, sampling_operator(part), core=core)
+            if sigma is None:
+                fused[:, *place] = self._kriging.fuse_block(*block, core=core)
+            else:
+                fused[:, *place], sigma[:, *place] = self._kriging.fuse_with_sigma(*block, core=core)
         fused[~is_valid] = np.nan
-        return fused
-
-    def fuse_with_sigma(self, tile: PairTile) -> tuple[Pixels, Pixels]:
-        """What `fuse` returns, and its standard deviation: (C, H, W) each, NaN in the same places."""
-        along = self._prepared(tile)
-        is_valid = valid_pixels(tile)
-        fused, sigma = (np.full(is_valid.shape, np.nan, dtype=np.float32) for _ in range(2))
-        for place, part in self._parts(along, is_valid):
-            core = part.geometry.tile.slices
-            fused[:, *place], sigma[:, *place] = self._kriging.fuse_with_sigma(
-                part.lr_hsi, part.hr_msi, sampling_operator(part), core=core
-            )
-        fused[~is_valid] = np.nan
-        sigma[np.isnan(fused)] = np.nan
-        return fused, sigma
+        if sigma is not None:
+            sigma[np.isnan(fused)] = np.nan
+        return FusedTile(fused, sigma)
 
     def _prepared(self, tile: PairTile) -> PairTile:
         """With LR rows along HR rows, and without the HR-MSI's noise."""
@@ -154,7 +152,13 @@ class KrigingEngine:
 
 
 def scene_anchor(
-    anchor: Anchor, regression: Regression, read_hr: ReadWindow, *, alignment: Alignment, psf: Psf
+    anchor: Anchor,
+    regression: Regression,
+    read_hr: ReadWindow,
+    *,
+    alignment: Alignment,
+    psf: Psf,
+    sigma: Sigma = Sigma.SKIP,
 ) -> TileEngine:
     """The estimate that a network starts from, or a method of its own, with what a few windows of the HR-MSI tell.
 
@@ -164,14 +168,20 @@ def scene_anchor(
         read_hr: HR window -> (M, H, W).
         alignment: How the scenes lie on each other.
         psf: The hyperspectral sensor's blur, in HR pixels.
+        sigma: Whether tiles come with their standard deviation; kriging tells it.
     """
     ratio = alignment.ratio_rows, alignment.ratio_columns
     noise = msi_noise(read_hr, regression, area=alignment.output, psf=psf) if anchor is Anchor.KRIGING else None
-    return anchor_engine(anchor, regression, ratio=ratio, noise=noise)
+    return anchor_engine(anchor, regression, ratio=ratio, noise=noise, sigma=sigma)
 
 
 def anchor_engine(
-    anchor: Anchor, regression: Regression, *, ratio: tuple[float, float], noise: MsiNoise | None = None
+    anchor: Anchor,
+    regression: Regression,
+    *,
+    ratio: tuple[float, float],
+    noise: MsiNoise | None = None,
+    sigma: Sigma = Sigma.SKIP,
 ) -> TileEngine:
     """The estimate that a network starts from; also methods of their own. Arguments as for `kriging_engine`.
 
@@ -182,13 +192,17 @@ def anchor_engine(
         case Anchor.REGRESSION:
             return PointwiseEngine(regression)
         case Anchor.KRIGING:
-            return kriging_engine(regression, ratio=ratio, noise=noise)
+            return kriging_engine(regression, ratio=ratio, noise=noise, sigma=sigma)
         case Anchor.NONE:
             raise ValueError("interpolation is no anchor")
 
 
 def kriging_engine(
-    regression: Regression, *, ratio: tuple[float, float], noise: MsiNoise | None = None
+    regression: Regression,
+    *,
+    ratio: tuple[float, float],
+    noise: MsiNoise | None = None,
+    sigma: Sigma = Sigma.SKIP,
 ) -> KrigingEngine:
     """Guided kriging of a pair.
 
@@ -196,19 +210,19 @@ def kriging_engine(
         regression: Of the pair.
         ratio: Sides of an LR pixel in HR pixels, rows and columns.
         noise: Of the HR-MSI; None for none.
+        sigma: Whether tiles come with their standard deviation.
     """
     mean_ratio = float(np.sqrt(ratio[0] * ratio[1]))
     error = None if noise is None else noise.error
-    kriging = kriging_class().from_regression(regression, ratio=mean_ratio, msi_error=error)
-    return KrigingEngine(
-        kriging, ratio=ratio, weights=regression.weights, detail=None if noise is None else noise.filter
-    )
+    kriging = Method.KRIGING.facts.load().from_regression(regression, ratio=mean_ratio, msi_error=error)
+    detail = None if noise is None else noise.filter
+    return KrigingEngine(kriging, ratio=ratio, weights=regression.weights, detail=detail, sigma=sigma)
 
 
 def training_free_engine(
     method: Method, moments: SceneMoments, *, ratio: tuple[float, float], good: NDArray[np.bool_] | None = None
 ) -> TileEngine:
-    """A method of `pifnet_models.classical`.
+    """A method that is solved from the moments of a pair.
 
     Args:
         method: Which.
@@ -217,15 +231,16 @@ def training_free_engine(
         good: (C,), False for bands that the LR-HSI's bad-band list marks. Unmixing, which explains all bands by the
             same few spectra, is spared them: they are fused by regression.
     """
-    if method.value in set(PointwiseName):
-        return PointwiseEngine(training_free_class(PointwiseName(method.value)).from_moments(moments))
-    if method in UNMIXING and good is not None and not good.all() and (good & moments.hsi_live).any():
-        regression = training_free_class(PointwiseName.GLP).from_moments(moments.of_bands(~good))
+    facts = method.facts
+    if facts.kind is Kind.POINTWISE:
+        return PointwiseEngine(facts.load().from_moments(moments))
+    if facts.spares_bad_bands and good is not None and not good.all() and (good & moments.hsi_live).any():
+        regression = Method.GLP.facts.load().from_moments(moments.of_bands(~good))
         of_good = training_free_engine(method, moments.of_bands(good), ratio=ratio)
         return SplitEngine(of_good, PointwiseEngine(regression), is_first=good)
     factor = moments.unit_factor
     moments = moments.with_msi_times(factor)
-    block = training_free_class(BlockName(method.value)).from_moments(moments)
+    block = facts.load().from_moments(moments)
     return BlockEngine(block, ratio=ratio, weights=least_squares_synthesis(moments).weights, msi_factor=factor)
 
 

@@ -1,16 +1,11 @@
-"""What is nodata in the inputs: gaps of the LR-HSI closed before a method sees them, and tiles without ground."""
-
-from dataclasses import replace
-from typing import cast
+"""Gaps of the LR-HSI, closed before a method sees them and cut out again after."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from pifnet_cli.choices import Method
-from pifnet_cli.pair.alignment import REACH
-from pifnet_cli.pair.resample import CubicResampler
-from pifnet_cli.pair.tile import PairTile, TileEngine, UncertainEngine, degrade_msi
+from pifnet_cli.methods import Gaps, Method
+from pifnet_cli.pair.tile import FusedTile, PairTile, TileEngine, degrade_msi
 from pifnet_cli.scene import Pixels
 from pifnet_models.classical.bands import least_squares_synthesis
 from pifnet_models.classical.moments import SceneMoments
@@ -31,19 +26,16 @@ class GapEngine:
         weights, intercept = _explained(statistics)
         self._engine = engine
         self._weights, self._intercept = weights.astype(np.float32), intercept.astype(np.float32)
-        self._closes_empty = method is not Method.KRIGING
+        self._closes_empty = method.facts.gaps is not Gaps.SINGLE_BANDS
         self.margin = engine.margin
 
-    def fuse(self, tile: PairTile) -> Pixels:
-        """(C, H, W) on the tile's pixels."""
+    def fuse(self, tile: PairTile) -> FusedTile:
+        """The engine's result where both scenes are valid."""
         whole = self._without_gaps(tile)
-        return self._engine.fuse(tile) if whole is tile else masked(self._engine.fuse(whole), tile)
-
-    def fuse_with_sigma(self, tile: PairTile) -> tuple[Pixels, Pixels]:
-        """As the engine's own."""
-        whole, engine = self._without_gaps(tile), cast("UncertainEngine", self._engine)
-        fused, sigma = engine.fuse_with_sigma(whole)
-        return (fused, sigma) if whole is tile else (masked(fused, tile), masked(sigma, tile))
+        fused = self._engine.fuse(whole)
+        if whole is tile:
+            return fused
+        return FusedTile(tile.masked(fused.pixels), None if fused.sigma is None else tile.masked(fused.sigma))
 
     def _without_gaps(self, tile: PairTile) -> PairTile:
         """The tile itself where it has none."""
@@ -51,7 +43,7 @@ class GapEngine:
         gaps[gaps.all(axis=(1, 2))] = False  # nothing is known of these bands here
         if not self._closes_empty:
             gaps[:, gaps.mean(axis=0) > 1 - MOSTLY] = False
-        return replace(tile, lr_hsi=self._closed(tile, gaps)) if gaps.any() else tile
+        return tile.with_lr_hsi(self._closed(tile, gaps)) if gaps.any() else tile
 
     def _closed(self, tile: PairTile, gaps: NDArray[np.bool_]) -> Pixels:
         seen = degrade_msi(tile.hr_msi, tile.geometry.lr_in_hr, tile.psf)
@@ -71,22 +63,6 @@ def filled(image: Pixels) -> Pixels:
             nearest = distance_transform_edt(~is_valid, return_distances=False, return_indices=True)
             band[:] = band[tuple(nearest)]
     return whole
-
-
-def valid_pixels(tile: PairTile) -> NDArray[np.bool_]:
-    """(C, H, W) of the tile: where both scenes are valid, as interpolation would have it."""
-    rows, columns = tile.geometry.tile.slices
-    height, width = tile.lr_hsi.shape[1:]
-    resampler = CubicResampler(tile.geometry.tile_in_lr, height=height, width=width, reach=REACH)
-    return resampler.validity(tile.lr_hsi) & np.isfinite(tile.hr_msi[:, rows, columns]).all(axis=0)
-
-
-def masked(fused: Pixels, tile: PairTile) -> Pixels:
-    """The result where both scenes are valid; NaN elsewhere."""
-    is_valid = valid_pixels(tile)
-    if not is_valid.all():
-        fused[~is_valid] = np.nan
-    return fused
 
 
 def _explained(statistics: Regression | SceneMoments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -14,7 +14,7 @@ from pifnet_cli.networks.checkpoint import Checkpoint, load_checkpoint
 from pifnet_cli.networks.device import chosen_device
 from pifnet_cli.pair.network_inputs import image_planes
 from pifnet_cli.pair.resample import SUPPORT
-from pifnet_cli.pair.tile import PairTile, TileEngine
+from pifnet_cli.pair.tile import FusedTile, PairTile, TileEngine
 from pifnet_cli.scene import Pixels
 from pifnet_models.interface import FusionNetwork
 from pifnet_models.kriging.regression import Regression
@@ -69,15 +69,16 @@ class AnchoredEngine:
         self._anchor = anchor
         self.margin = SUPPORT if anchor is None else max(anchor.margin, SUPPORT)
 
-    def fuse(self, tile: PairTile) -> Pixels:
-        """(C, H, W) on the tile's pixels."""
+    def fuse(self, tile: PairTile) -> FusedTile:
+        """The anchor and its correction."""
         inputs = tile.inputs()
-        given = None if self._anchor is None else self._anchor.fuse(tile)
+        given = None if self._anchor is None else self._anchor.fuse(tile).pixels
         planes = features(**inputs._asdict(), regression=self._regression, basis=self._basis, anchor=given)
         coefficients = self._run(*planes)
         if given is None:
             given = self._regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
-        return apply_correction(given, coefficients, regression=self._regression, basis=self._basis)
+        corrected = apply_correction(given, coefficients, regression=self._regression, basis=self._basis)
+        return FusedTile(corrected)
 
 
 class ImageEngine:
@@ -92,15 +93,15 @@ class ImageEngine:
         self._anchor = anchor
         self.margin = SUPPORT + (1 if anchor is None else anchor.margin)
 
-    def fuse(self, tile: PairTile) -> Pixels:
-        """(C, H, W) on the tile's pixels; bands and pixels that are invalid in an input stay so."""
+    def fuse(self, tile: PairTile) -> FusedTile:
+        """The network's image; bands and pixels that are invalid in an input stay so."""
         planes = image_planes(
             tile,
             block_ratio=self._run.block_ratio,
-            anchor=None if self._anchor is None else self._anchor.fuse(tile),
+            anchor=None if self._anchor is None else self._anchor.fuse(tile).pixels,
             scales=self._scales,
         )
-        return planes.answer(self._run(*planes.inputs), self._scales[0])
+        return FusedTile(planes.answer(self._run(*planes.inputs), self._scales[0]))
 
 
 def load_engine(

@@ -45,7 +45,7 @@ def expected_error(
     A few cores spread over the output are fused for it, the scene is not.
 
     Args:
-        engine: Of the pair, from `kriging_engine`.
+        engine: Of the pair, from `kriging_engine` with `Sigma.TELL`.
         read_lr: LR window -> (C, h, w).
         read_hr: HR window -> (M, H, W).
         alignment: How the scenes lie on each other.
@@ -61,7 +61,9 @@ def expected_error(
             lr_hsi = read_lr(windows.lr)
             tile = PairTile(lr_hsi, read_hr(windows.hr), PairGeometry.of_windows(alignment, windows), psf)
             errors = errors or BandErrors(len(lr_hsi))
-            errors.add(engine.fuse_with_sigma(tile)[1])
+            sigma = engine.fuse(tile).sigma
+            if sigma is not None:
+                errors.add(sigma)
     return np.full(engine.bands, np.nan) if errors is None else errors.rms
 
 

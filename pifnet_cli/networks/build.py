@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pifnet_cli.errors import CheckpointError, SettingsError
+from pifnet_cli.methods import Method
 from pifnet_cli.networks.checkpoint import Arrays, Checkpoint
 from pifnet_cli.scene import Pixels
-from pifnet_models.catalog import ModelName, network_class
 from pifnet_models.interface import FusionNetwork, SizeRule
 
 SHOWN = 3  # names in an error message
@@ -21,10 +21,10 @@ def build_network(method: str, hyper_parameters: Mapping[str, Any]) -> nn.Module
     """An untrained network; its random start comes from torch's global generator.
 
     Raises:
-        SettingsError: No network of that name, or numbers its constructor does not take.
+        SettingsError: No network of that name, or numbers that its constructor does not take.
     """
     try:
-        return cast("nn.Module", network_class(ModelName(method))(**hyper_parameters))
+        return cast("nn.Module", Method(method).facts.load()(**hyper_parameters))
     except (TypeError, ValueError, RuntimeError) as error:
         raise SettingsError(f"--network: {method} cannot be built from {dict(hyper_parameters)}: {error}") from error
 

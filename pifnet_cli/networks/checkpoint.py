@@ -44,7 +44,7 @@ class Header:
     """What a checkpoint says about itself.
 
     Attributes:
-        method: Name of the network in `pifnet_models.catalog`.
+        method: Name of the network.
         variant: What the network predicts: `anchored` a correction of the anchor, `paper` the image.
         hyper_parameters: Arguments of the network's constructor.
         hsi_bands: Bands it was trained on, as `bands_record` describes them.
@@ -68,6 +68,17 @@ class Header:
     training: Record = field(default_factory=dict)
     anchor: str = "regression"
     phase: str = "true"
+
+    @property
+    def gain_db(self) -> float | None:
+        """PSNR over the anchor on held-out area, as the training recorded it."""
+        gain = self.training.get("gain_db")
+        return None if gain is None else float(gain)
+
+    @property
+    def takes_blocks(self) -> bool:
+        """Whether the network takes LR pixels as blocks of HR pixels; it is built for a ratio then."""
+        return "ratio" in self.hyper_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +140,20 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(header=_header(file, record), weights=weights, constants=constants)
 
 
-def read_header(path: Path) -> Record:
-    """The header alone, as JSON values, with its own digest verified; the tensors are not read.
+def read_header(path: Path) -> Header:
+    """The header alone, with its own digest verified; the tensors are not read.
 
     Raises:
         CheckpointError: As `load_checkpoint`, as far as the header shows it.
+    """
+    return _header(_weights_file(path), header_record(path))
+
+
+def header_record(path: Path) -> Record:
+    """All that `read_header` reads, format and version included, as JSON values.
+
+    Raises:
+        CheckpointError: As `read_header`.
     """
     file = _weights_file(path)
     record = _verified_record(file, _metadata(file), FORMAT)
@@ -171,7 +191,7 @@ def load_state(folder: Path) -> TrainingState:
     return TrainingState(record=record["state"], arrays=arrays)
 
 
-def require_fits(header: Mapping[str, Any], *, hsi_bands: Bands, msi_bands: Bands, ratio: float, name: str) -> None:
+def require_fits(header: Header, *, hsi_bands: Bands, msi_bands: Bands, ratio: float, name: str) -> None:
     """Refuse a scene pair that a checkpoint was not trained for.
 
     Args:
@@ -184,9 +204,9 @@ def require_fits(header: Mapping[str, Any], *, hsi_bands: Bands, msi_bands: Band
     Raises:
         CheckpointError: Band counts, wavelengths or ratio differ; the message names both sides.
     """
-    _require_bands(header["hsi_bands"], hsi_bands, f"{name}: was trained on an LR-HSI of")
-    _require_bands(header["msi_bands"], msi_bands, f"{name}: was trained on an HR-MSI of")
-    trained = float(header["ratio"])
+    _require_bands(header.hsi_bands, hsi_bands, f"{name}: was trained on an LR-HSI of")
+    _require_bands(header.msi_bands, msi_bands, f"{name}: was trained on an HR-MSI of")
+    trained = float(header.ratio)
     if abs(ratio / trained - 1) > RATIO_TOLERANCE:
         raise CheckpointError(
             f"{name}: was trained at ratio {trained:g}, the pair has {ratio:.3g}; "

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pifnet_cli.choices import Phase
 from pifnet_cli.errors import GridError, PifnetError, SceneWriteError
 from pifnet_cli.estimation.blur_and_shift import PairEstimate, sample_windows
-from pifnet_cli.fusion.plan import FusionPlan, PairOperator
+from pifnet_cli.fusion.plan import FusionPlan
+from pifnet_cli.fusion.run import FusedScene, chosen_bands
 from pifnet_cli.pages.charts import Curve, Stroke
 from pifnet_cli.pages.highlights import distinct_spectra
 from pifnet_cli.pages.page import Page, Section, Table, facts_table, write_page
@@ -53,7 +54,6 @@ from pifnet_cli.reports.pictures import ConsistencyMaps, Mosaic
 from pifnet_cli.scene import Bands, Window
 from pifnet_cli.scoring.without_reference import score_without_reference
 from pifnet_cli.settings import FuseSettings, MetricsSettings, ReportSettings
-from pifnet_cli.workflows.fuse import FusedScene, chosen_bands
 
 TOLD_ELSEWHERE = ("output", "because", "bands", "height", "width", "gsd", "dtype")  # of a fusion's record
 SHORT = 4  # numbers of a list among the facts
@@ -157,14 +157,13 @@ def write_fusion_report(
 
 def _about_the_pair(opened: _Opened, plan: FusionPlan, files: FusionFiles, progress: Progress) -> list[Section]:
     """What the bands tell, and how the result agrees with the pair; the latter where no band was left out."""
-    operator = PairOperator(plan.psf, plan.alignment, "found" if plan.estimate is not None else "given")
-    sections = pair_sections(opened.lr, opened.hr, operator)
+    sections = pair_sections(opened.lr, opened.hr, plan.operator)
     with reopen_scene(files.lr_hsi) as whole:
         if whole.scene.bands.count != opened.fused.scene.bands.count:
             return sections
     maps = ConsistencyMaps()
     scores = score_without_reference(
-        files.output, files.lr_hsi, files.hr_msi, MetricsSettings(), operator=operator, observers=[maps],
+        files.output, files.lr_hsi, files.hr_msi, MetricsSettings(), operator=plan.operator, observers=[maps],
         progress=progress,
     )  # fmt: skip
     return [*sections, agreement_section(scores, maps, opened.fused.scene.bands)]
@@ -209,14 +208,14 @@ def _page(
 def _eyes(opened: _Opened, plan: FusionPlan) -> list[Eye]:
     """The LR-HSI as delivered, the HR-MSI, the fused scene."""
     shared = share_a_map(opened.lr.scene, opened.hr.scene)
-    placed = replace(plan.alignment, correction=AS_DELIVERED) if shared else plan.alignment
+    placed = replace(plan.operator.alignment, correction=AS_DELIVERED) if shared else plan.operator.alignment
     bands = opened.lr.scene.bands
     spectral, broad = natural_bands(bands), natural_bands(opened.hr.scene.bands)
     return [
         Eye("LR-HSI", spectral, f"{band_words(bands, spectral)}, as {'delivered' if shared else 'found'}",
             reader_of_nearest(opened.lr, spectral, placed), like=2),
         Eye("HR-MSI", broad, band_words(opened.hr.scene.bands, broad),
-            reader_on(opened.hr, broad, plan.alignment.output)),
+            reader_on(opened.hr, broad, plan.operator.alignment.output)),
         Eye("fused", spectral, band_words(bands, spectral), reader_on(opened.fused, spectral, Window(0, 0, 0, 0))),
     ]  # fmt: skip
 
@@ -224,16 +223,16 @@ def _eyes(opened: _Opened, plan: FusionPlan) -> list[Eye]:
 def _default_places(opened: _Opened, plan: FusionPlan, look: Look) -> list[tuple[int, int, str]]:
     """Output pixels at the centres of LR pixels whose spectra tell the scene apart."""
     spectra, places = [], []
-    grid, origin = opened.fused.scene.grid, plan.alignment.output
-    for window in sample_windows(plan.alignment):
+    grid, origin = opened.fused.scene.grid, plan.operator.alignment.output
+    for window in sample_windows(plan.operator.alignment):
         pixels = opened.lr.read(window).reshape(opened.lr.scene.bands.count, -1)
-        at = plan.alignment.hr_positions(window)
+        at = plan.operator.alignment.hr_positions(window)
         axes = np.meshgrid(at.rows, at.columns, indexing="ij") if at.is_separable else (at.rows, at.columns)
         rows, columns = (
             np.nan_to_num(np.rint(axis.ravel() - first), nan=-1).astype(int)
             for axis, first in zip(axes, (origin.row, origin.column), strict=True)
         )
-        edge = round(plan.alignment.ratio)  # what is pieced together there is no typical spectrum
+        edge = round(plan.operator.alignment.ratio)  # what is pieced together there is no typical spectrum
         inside = (rows >= edge) & (rows < grid.height - edge) & (columns >= edge) & (columns < grid.width - edge)
         seen = [
             number for number in np.flatnonzero(inside) if look.shows(rows[number], columns[number], height=grid.height)
@@ -253,7 +252,7 @@ def _spectra(opened: _Opened, plan: FusionPlan, points: Sequence[Point]) -> Sect
     factor = 1.0 if msi_nm is None or bands.wavelengths_nm is None else _factor(positions, fused, msi_nm, msi)
     curves = []
     for point, spectrum, values in zip(points, fused, msi, strict=True):
-        window = lr_pixel(plan.alignment, point.row, point.column)
+        window = lr_pixel(plan.operator.alignment, point.row, point.column)
         spread = None if opened.sigma is None else spectrum_at(opened.sigma, point.row, point.column)
         of_point = [
             Curve("fused" if spread is None else "fused, ± 1 standard deviation", positions, spectrum, spread=spread),
@@ -271,7 +270,9 @@ def _spectra(opened: _Opened, plan: FusionPlan, points: Sequence[Point]) -> Sect
 
 
 def _msi_spectrum(hr: SceneReader, plan: FusionPlan, point: Point) -> Floats:
-    return spectrum_at(hr, point.row + plan.alignment.output.row, point.column + plan.alignment.output.column)
+    return spectrum_at(
+        hr, point.row + plan.operator.alignment.output.row, point.column + plan.operator.alignment.output.column
+    )
 
 
 def _factor(positions: Floats, fused: Sequence[Floats], msi_nm: Floats, msi: Sequence[Floats]) -> float:
@@ -288,12 +289,14 @@ def _factor(positions: Floats, fused: Sequence[Floats], msi_nm: Floats, msi: Seq
 
 
 def _sensor_facts(plan: FusionPlan, settings: FuseSettings) -> SensorFacts:
-    alignment, found = plan.alignment, plan.estimate
+    alignment, found = plan.operator.alignment, plan.operator.estimate
     ratio = alignment.ratio_rows, alignment.ratio_columns
-    is_found = found is not None and plan.psf == found.estimate.operator.psf and any(found.estimate.sigma_error)
+    is_found = (
+        found is not None and plan.operator.psf == found.estimate.operator.psf and any(found.estimate.sigma_error)
+    )
     used = alignment.shift[0] / ratio[0], alignment.shift[1] / ratio[1]
     facts = SensorFacts(
-        psf=plan.psf, ratio=ratio, source=_psf_source(plan, settings, is_found=is_found), shift_used_lr=used
+        psf=plan.operator.psf, ratio=ratio, source=_psf_source(plan, settings, is_found=is_found), shift_used_lr=used
     )
     if found is None:
         return facts

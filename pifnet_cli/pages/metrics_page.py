@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from pifnet_cli.fusion.plan import pair_operator
+from pifnet_cli.fusion.pair_operator import find_operator
 from pifnet_cli.pages.page import Section
 from pifnet_cli.pages.pair_page import write_agreement_report
 from pifnet_cli.pages.pair_sections import agreement_section, pair_sections
@@ -80,7 +80,7 @@ def _by_pair(found: Assessment, fused: Path, pair: Pair, settings: MetricsSettin
     with ExitStack() as stack:
         scene, lr, hr = (stack.enter_context(reopen_scene(path)) for path in (fused, *pair))
         given = FuseSettings(mtf_at_nyquist=settings.mtf_at_nyquist, protocol=settings.protocol)
-        about_pair = pair_sections(lr, hr, pair_operator(lr, hr, given))
+        about_pair = pair_sections(lr, hr, find_operator(lr, hr, given))
         if found.unreferenced is None or found.maps is None:
             return about_pair
         return [agreement_section(found.unreferenced, found.maps, scene.scene.bands), *about_pair]

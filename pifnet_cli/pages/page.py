@@ -139,7 +139,7 @@ def render_page(page: Page) -> str:
     """The page as HTML; every word of it is escaped, only charts are taken as they are."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(
-        resources.files("pifnet_cli.reports").joinpath(TEMPLATE).read_text(encoding="utf-8")
+        resources.files("pifnet_cli.pages").joinpath(TEMPLATE).read_text(encoding="utf-8")
     )
     colours = ", ".join(f"rgb({red:.0f} {green:.0f} {blue:.0f})" for red, green, blue in MAP_COLOURS)
     return _with_own_names(template.render(page=page, map_colours=colours)) + "\n"

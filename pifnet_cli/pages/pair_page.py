@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pifnet_cli.fusion.plan import PairOperator, pair_operator
+from pifnet_cli.fusion.pair_operator import PairOperator, find_operator
 from pifnet_cli.metrics.area import scored_area
 from pifnet_cli.metrics.without_reference import UnreferencedScores
 from pifnet_cli.pages.charts import Curve, Stroke
@@ -107,7 +107,7 @@ def write_agreement_report(
 
 def _opened(fused: SceneReader, lr: SceneReader, hr: SceneReader, settings: MetricsSettings) -> _Opened:
     given = FuseSettings(mtf_at_nyquist=settings.mtf_at_nyquist, protocol=settings.protocol)
-    operator, area = pair_operator(lr, hr, given), scored_area(fused.scene, hr.scene, border=0, role="HR-MSI")
+    operator, area = find_operator(lr, hr, given), scored_area(fused.scene, hr.scene, border=0, role="HR-MSI")
     grid, there = fused.scene.grid, area.reference
     begins = Window(there.row - area.fused.row, there.column - area.fused.column, grid.height, grid.width)
     return _Opened(fused, lr, hr, replace(operator, alignment=replace(operator.alignment, output=begins)))

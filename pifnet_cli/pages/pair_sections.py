@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pifnet_cli.fusion.plan import PairOperator
+from pifnet_cli.fusion.pair_operator import PairOperator
 from pifnet_cli.metrics.without_reference import UnreferencedScores
 from pifnet_cli.pages.page import Section, facts_table
 from pifnet_cli.pages.sections import band_positions, map_image, map_section

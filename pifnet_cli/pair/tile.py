@@ -1,9 +1,11 @@
 """What every fusion method starts from: a tile of both scenes on one grid, in map coordinates."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from pifnet_cli.degrade.psf import Psf
@@ -92,9 +94,11 @@ class PairGeometry:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class PairTile:
     """A tile of a pair as it was read: LR and HR arrays, how they lie on each other, and the sensor's blur.
+
+    What follows from the arrays is found once; they are not to be changed.
 
     Attributes:
         lr_hsi: (C, h, w), NaN where invalid.
@@ -108,9 +112,40 @@ class PairTile:
     geometry: PairGeometry
     psf: Psf
 
+    @cached_property
+    def resampler(self) -> CubicResampler:
+        """Brings LR arrays to the tile's pixels."""
+        height, width = self.lr_hsi.shape[1:]
+        return CubicResampler(self.geometry.tile_in_lr, height=height, width=width, reach=REACH)
+
+    @cached_property
+    def is_valid(self) -> NDArray[np.bool_]:
+        """(C, H, W) of the tile: where both scenes are valid, as interpolation would have it."""
+        rows, columns = self.geometry.tile.slices
+        return self.resampler.validity(self.lr_hsi) & np.isfinite(self.hr_msi[:, rows, columns]).all(axis=0)
+
+    def with_lr_hsi(self, lr_hsi: Pixels) -> "PairTile":
+        """The tile with other LR pixels, (C', h, w), at the same places."""
+        changed = replace(self, lr_hsi=lr_hsi)
+        changed.__dict__["resampler"] = self.resampler  # as `cached_property` keeps it: the places are the same
+        return changed
+
+    def masked(self, fused: Pixels) -> Pixels:
+        """A result (C, H, W) where both scenes are valid; NaN elsewhere. The array is overwritten."""
+        if not self.is_valid.all():
+            fused[~self.is_valid] = np.nan
+        return fused
+
     def inputs(self) -> PairInputs:
         """Both scenes on the tile's pixels."""
-        return pair_inputs(self.lr_hsi, self.hr_msi, geometry=self.geometry, psf=self.psf)
+        msi_low = degrade_msi(mended(self.hr_msi), self.geometry.lr_in_hr, self.psf)
+        rows, columns = self.geometry.tile.slices
+        return PairInputs(
+            upsampled=self.resampler(self.lr_hsi),
+            hr_msi=self.hr_msi[:, rows, columns],
+            msi_smooth=self.resampler(_without_edges(msi_low)),
+            phase=_phase(self.geometry.tile_in_lr),
+        )
 
     def transposed(self) -> "PairTile":
         """Rows become columns, in both arrays and in their geometry; separable ones only."""
@@ -128,20 +163,25 @@ class PairTile:
         )
 
 
+class FusedTile(NamedTuple):
+    """What a method makes of a tile: (C, H, W) on the tile's pixels, NaN where the inputs are invalid.
+
+    Attributes:
+        pixels: The fused spectra.
+        sigma: Their standard deviation, NaN in the same places; None where the method does not tell it.
+    """
+
+    pixels: Pixels
+    sigma: Pixels | None = None
+
+
 class TileEngine(Protocol):
     """A method on tiles. `margin` is how many LR pixels round a tile it looks at."""
 
     margin: int
 
-    def fuse(self, tile: PairTile) -> Pixels:
-        """(C, H, W) on the tile's pixels; NaN where the inputs are invalid."""
-
-
-class UncertainEngine(TileEngine, Protocol):
-    """A method that also says how far it may be off."""
-
-    def fuse_with_sigma(self, tile: PairTile) -> tuple[Pixels, Pixels]:
-        """What `fuse` returns, and its standard deviation: (C, H, W) each, NaN in the same places."""
+    def fuse(self, tile: PairTile) -> FusedTile:
+        """The result on the tile's pixels."""
 
 
 def plan_windows(alignment: Alignment, tile: Window, psf: Psf, *, margin: int = SUPPORT) -> PairWindows:
@@ -154,27 +194,6 @@ def plan_windows(alignment: Alignment, tile: Window, psf: Psf, *, margin: int = 
         return PairWindows(tile=tile, lr=lr, hr=tile)
     reach = alignment.hr_window(lr, psf.radius)
     return PairWindows(tile=tile, lr=lr, hr=_union(reach, tile))
-
-
-def pair_inputs(lr_hsi: Pixels, hr_msi: Pixels, *, geometry: PairGeometry, psf: Psf) -> PairInputs:
-    """Bring both scenes to the tile.
-
-    Args:
-        lr_hsi: (C, h, w), NaN where invalid.
-        hr_msi: (M, H', W'), the tile and what the PSF reaches around it.
-        geometry: How the two arrays lie on each other.
-        psf: The hyperspectral sensor's blur, in HR pixels.
-    """
-    msi_low = degrade_msi(mended(hr_msi), geometry.lr_in_hr, psf)
-    height, width = lr_hsi.shape[1:]
-    resample = CubicResampler(geometry.tile_in_lr, height=height, width=width, reach=REACH)
-    rows, columns = geometry.tile.slices
-    return PairInputs(
-        upsampled=resample(lr_hsi),
-        hr_msi=hr_msi[:, rows, columns],
-        msi_smooth=resample(_without_edges(msi_low)),
-        phase=_phase(geometry.tile_in_lr),
-    )
 
 
 def degrade_msi(hr_msi: Pixels, lr_in_hr: Positions, psf: Psf) -> Pixels:

@@ -4,9 +4,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Protocol, Self
 
-from pifnet_cli.raster.reader import SceneReader
 from pifnet_cli.raster.writer import SceneWriter
-from pifnet_cli.scene import Pixels, Window
+from pifnet_cli.scene import OpenScene, Pixels, Window
 
 AHEAD = 8  # windows that are read at once
 
@@ -21,7 +20,7 @@ class WindowReader(Protocol):
 class RowReader:
     """Reads windows that follow each other along rows; several at once, because files hold larger blocks."""
 
-    def __init__(self, reader: SceneReader) -> None:
+    def __init__(self, reader: OpenScene) -> None:
         self._reader = reader
         self._window = Window(0, 0, 0, 0)
         self._pixels: Pixels | None = None

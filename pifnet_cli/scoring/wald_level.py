@@ -16,20 +16,21 @@ from pathlib import Path
 import numpy as np
 from affine import Affine
 
-from pifnet_cli.choices import Align, Method, Overwrite, Protocol
+from pifnet_cli.choices import Align, Overwrite, Protocol
 from pifnet_cli.degrade.psf import Psf, gaussian_from_mtf
 from pifnet_cli.degrade.sampling import reached
 from pifnet_cli.errors import GridError, SceneReadError, SettingsError
-from pifnet_cli.estimation.operator_fit import mtf_at_nyquist
-from pifnet_cli.fusion.plan import PairOperator
+from pifnet_cli.fusion.outputs import FileOutputs
+from pifnet_cli.fusion.pair_operator import PairOperator
+from pifnet_cli.fusion.run import run_fusion
+from pifnet_cli.methods import Method
 from pifnet_cli.metrics.without_reference import WaldScores
 from pifnet_cli.pair.tile import degrade_msi
-from pifnet_cli.raster.reader import SceneReader
+from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.raster.writer import WriteOptions, create_scene
 from pifnet_cli.scene import METHOD_FIELD, Grid, Pixels, Positions, Scene, Window
 from pifnet_cli.scoring.with_reference import score_scene
 from pifnet_cli.settings import FuseSettings, MetricsSettings
-from pifnet_cli.workflows.fuse import fuse_scene
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ class _Degradation:
     @property
     def ratio(self) -> tuple[float, float]:
         """Along rows and columns."""
-        return self.operator.alignment.ratio_rows, self.operator.alignment.ratio_columns
+        return self.operator.ratio
 
     @property
     def protocol(self) -> Protocol:
@@ -116,8 +117,7 @@ class _Degradation:
     @property
     def mtf(self) -> float:
         """The mean of both axes: fusion is told one number."""
-        psf = self.operator.psf
-        rows, columns = mtf_at_nyquist((psf.sigma_rows, psf.sigma_columns), self.ratio)
+        rows, columns = self.operator.mtf_at_nyquist
         return float(np.clip(math.sqrt(rows * columns), *MTF_RANGE))
 
     @property
@@ -177,7 +177,9 @@ def _scored(
     settings = FuseSettings(
         method=method, align=Align.NONE, mtf_at_nyquist=degradation.mtf, protocol=degradation.protocol
     )
-    result = fuse_scene(lr, hr, fused, settings, checkpoint=checkpoint, progress=progress)
+    outputs = FileOutputs(inputs=[lr, hr], overwrite=Overwrite.REFUSE)
+    with open_scene(lr) as once_more, open_scene(hr) as degraded:
+        result = run_fusion(once_more, degraded, fused, settings, outputs, checkpoint=checkpoint, progress=progress)
     ratio = max(degradation.operator.alignment.ratio, 1.0)
     scores = score_scene(fused, truth, MetricsSettings(ratio=ratio), progress=progress)
     return WaldScores(result.plan.choice.method.value, scores)

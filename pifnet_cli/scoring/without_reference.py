@@ -17,8 +17,7 @@ from pifnet_cli.degrade.sampling import reached
 from pifnet_cli.errors import SceneReadError
 from pifnet_cli.estimation.bands import band_noise_std
 from pifnet_cli.estimation.msi_response import response_weights
-from pifnet_cli.estimation.operator_fit import mtf_at_nyquist
-from pifnet_cli.fusion.plan import PairOperator, pair_operator
+from pifnet_cli.fusion.pair_operator import PairOperator, find_operator
 from pifnet_cli.metrics.area import ScoredArea, scored_area
 from pifnet_cli.metrics.without_reference import (
     LevelSums,
@@ -174,7 +173,7 @@ def _belonging(
     require_same_crs(fused.scene, hr.scene, role="HR-MSI")
     area = scored_area(fused.scene, hr.scene, border=settings.border, role="HR-MSI")
     given = FuseSettings(mtf_at_nyquist=settings.mtf_at_nyquist, protocol=settings.protocol)
-    operator = operator or pair_operator(lr, hr, given)
+    operator = operator or find_operator(lr, hr, given)
     counted = bands_with_pixels(lr, range(lr.scene.bands.count), block_size=settings.block_size)
     counted = bands_with_pixels(fused, sorted(counted), block_size=settings.block_size)
     scenes = FusedAndPair(fused, lr, hr, operator, area, tuple(sorted(counted)))
@@ -258,12 +257,8 @@ def _scores(
 
 
 def _used(operator: PairOperator) -> UsedOperator:
-    alignment, psf = operator.alignment, operator.psf
-    ratio = alignment.ratio_rows, alignment.ratio_columns
     return UsedOperator(
-        mtf_at_nyquist=mtf_at_nyquist((psf.sigma_rows, psf.sigma_columns), ratio),
-        shift_lr_pixels=(alignment.shift[0] / ratio[0], alignment.shift[1] / ratio[1]),
-        source=operator.source,
+        mtf_at_nyquist=operator.mtf_at_nyquist, shift_lr_pixels=operator.shift_lr, source=operator.source.value
     )
 
 

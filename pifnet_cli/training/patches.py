@@ -224,7 +224,7 @@ def whole_sample(pair: TrainingPair, window: Window, *, margin: int) -> Sample:
 
 
 def _sample(tile: PairTile, truth: Pixels, pair: TrainingPair) -> Sample:
-    return Sample(tile, truth, pair.regression, None if pair.anchor is None else pair.anchor.fuse(tile))
+    return Sample(tile, truth, pair.regression, None if pair.anchor is None else pair.anchor.fuse(tile).pixels)
 
 
 def _at_block(window: Window, geometry: PairGeometry, ratio: int, area: Window) -> Window:

@@ -15,7 +15,7 @@ from pifnet_cli.errors import BandsError, SettingsError
 from pifnet_cli.estimation.bands import PairFacts, pair_facts, response_table
 from pifnet_cli.estimation.blur_and_shift import PairEstimate, estimate_pair, untold
 from pifnet_cli.estimation.registration.pair import register_scenes
-from pifnet_cli.fusion.closed_form import kriging_engine
+from pifnet_cli.fusion.closed_form import Sigma, kriging_engine
 from pifnet_cli.fusion.msi_noise import msi_noise
 from pifnet_cli.fusion.uncertainty import expected_error
 from pifnet_cli.pair.alignment import Alignment, align
@@ -113,7 +113,8 @@ def scene_facts(lr: SceneReader, hr: SceneReader, alignment: Alignment, psf: Psf
         log.info("%s, %s: bands cannot be described: %s", lr.scene.path, hr.scene.path, error)
         return None
     noise = msi_noise(hr.read, facts.regression, area=alignment.output, psf=psf)
-    engine = kriging_engine(facts.regression, ratio=(alignment.ratio_rows, alignment.ratio_columns), noise=noise)
+    ratio = alignment.ratio_rows, alignment.ratio_columns
+    engine = kriging_engine(facts.regression, ratio=ratio, noise=noise, sigma=Sigma.TELL)
     return SceneFacts(facts, noise.std, expected_error(engine, lr.read, hr.read, alignment=alignment, psf=psf))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from rasterio.crs import CRS
 
-from pifnet_cli.networks.checkpoint import HEADER_FILE, is_checkpoint, read_header
+from pifnet_cli.networks.checkpoint import HEADER_FILE, header_record, is_checkpoint
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.scene import Bands, Grid, Window
 
@@ -29,7 +29,7 @@ def file_record(path: Path) -> Record:
         PifnetError: The file cannot be used.
     """
     if is_checkpoint(path) or (path / HEADER_FILE).is_file():
-        return {"kind": "checkpoint", "path": str(path), **read_header(path)}
+        return {"kind": "checkpoint", "path": str(path), **header_record(path)}
     with open_scene(path) as reader:
         return scene_record(reader)
 

@@ -4,13 +4,11 @@ from typing import Any, cast
 
 import torch
 
-from pifnet_cli.choices import Method
+from pifnet_cli.methods import Method
 from pifnet_cli.networks.build import build_network
 from pifnet_cli.settings import MethodsSettings, TrainSettings
 from pifnet_cli.training.recipes import ANCHORED
-from pifnet_models.catalog import ModelName
 from pifnet_models.interface import FusionNetwork
-from pifnet_models.references import REFERENCES
 
 
 def list_methods(settings: MethodsSettings) -> list[dict[str, Any]]:
@@ -24,20 +22,21 @@ def list_methods(settings: MethodsSettings) -> list[dict[str, Any]]:
 
 def bibliography() -> str:
     """BibTeX entries of all that is to be cited, each once."""
-    references = {reference.key: reference for _, found in REFERENCES.values() for reference in found}
+    references = {reference.key: reference for method in Method for reference in method.facts.papers}
     return "\n\n".join(reference.bibtex() for reference in references.values())
 
 
 def _record(method: Method, settings: MethodsSettings) -> dict[str, Any]:
-    title, references = REFERENCES[method.value]
+    facts = method.facts
+    paper = facts.papers[0]
     record: dict[str, Any] = {
         "name": method.value,
-        "title": title,
+        "title": facts.title,
         "kind": "network" if method.is_network else "training-free",
         "parameters": 0,
-        "paper": references[0].citation,
-        "cited_as": references[0].short,
-        "doi": references[0].doi,
+        "paper": paper.citation,
+        "cited_as": paper.short,
+        "doi": paper.doi,
     }
     return record | (_size(method, settings) if method.is_network else {})
 
@@ -45,7 +44,7 @@ def _record(method: Method, settings: MethodsSettings) -> dict[str, Any]:
 def _size(method: Method, settings: MethodsSettings) -> dict[str, Any]:
     """What a network weighs; it is built without memory for its weights."""
     shape: dict[str, Any] = {"hsi_channels": settings.hsi_bands, "msi_channels": settings.msi_bands}
-    if method is not Method.PIFNET:
+    if method.facts.takes_ratio:
         shape["ratio"] = settings.ratio
     network = _weightless(method, shape)
     rule = network.size_rule
@@ -64,7 +63,7 @@ def _size(method: Method, settings: MethodsSettings) -> dict[str, Any]:
 
 def _weightless(method: Method, shape: dict[str, Any]) -> FusionNetwork:
     with torch.device("meta"):
-        return cast("FusionNetwork", build_network(ModelName(method.value), shape))
+        return cast("FusionNetwork", build_network(method.value, shape))
 
 
 def _count(network: FusionNetwork) -> int:

@@ -13,11 +13,12 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import nn
 
-from pifnet_cli.choices import Anchor, Method, Overwrite, Start, Variant
+from pifnet_cli.choices import Anchor, Overwrite, Start, Variant
 from pifnet_cli.degrade.noise import noise_std
 from pifnet_cli.errors import BandsError, CheckpointError, GridError, SettingsError, TrainingError
 from pifnet_cli.fusion.closed_form import scene_anchor
 from pifnet_cli.fusion.statistics import scene_statistics
+from pifnet_cli.methods import Method
 from pifnet_cli.networks.build import block_ratio, build_network
 from pifnet_cli.networks.checkpoint import WEIGHTS_FILE, Header, TrainingState, bands_record, load_state
 from pifnet_cli.networks.device import chosen_device, chosen_precision
@@ -293,12 +294,11 @@ def _shape(source: Source, basis: ResidualBasis | None, settings: TrainSettings)
             "output_start": OutputStart.ZERO.value,
         }
     shape: dict[str, Any] = {"hsi_channels": hsi_bands, "msi_channels": msi_bands}
-    if settings.method is not Method.PIFNET:
+    if settings.method.facts.takes_ratio:
         shape["ratio"] = round(source.alignment.ratio)
     if settings.anchor_used is not Anchor.NONE:
         shape["output_start"] = OutputStart.ZERO.value  # an untrained network is its anchor
-        if settings.method is Method.U2NET:
-            shape["skip"] = "upsampled"  # what it learns as its skip otherwise
+        shape |= settings.method.facts.over_anchor
     return shape
 
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from pifnet_cli.choices import Method
 from pifnet_cli.errors import CheckpointError, SettingsError
 from pifnet_cli.fusion import choose_method as selection
 from pifnet_cli.fusion.choose_method import choose_method
+from pifnet_cli.methods import Method
 from pifnet_cli.networks.checkpoint import Checkpoint, Header, bands_record, save_checkpoint
 from pifnet_cli.scene import Bands, WavelengthUnit
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pifnet_cli.choices import Method
 from pifnet_cli.degrade.psf import gaussian_from_mtf
 from pifnet_cli.fusion.gaps import GapEngine, filled
+from pifnet_cli.methods import Method
 from pifnet_cli.pair.tile import PairGeometry, PairTile, degrade_msi
 from pifnet_models.classical.moments import MomentSums
 from pifnet_models.kriging.regression import RegressionSums
@@ -61,7 +61,7 @@ def test_what_the_msi_explains_closes_a_gap_exactly(tile, method, sums):
 
 def test_a_gap_is_nodata_whatever_the_method_made_of_it(tile):
     holed = _holed(tile, 2, 3, 5)
-    fused = GapEngine(Shown(), _statistics(tile, RegressionSums), method=Method.REGRESSION).fuse(holed)
+    fused = GapEngine(Shown(), _statistics(tile, RegressionSums), method=Method.REGRESSION).fuse(holed).pixels
     expected = np.ones((7, 36, 44), dtype=np.float32)
     expected[2, 12:16, 20:24] = np.nan
     np.testing.assert_array_equal(fused, expected)

@@ -78,19 +78,19 @@ def test_the_image_network_answers_in_the_units_of_the_scene(paper):
     with torch.inference_mode():
         hsi, msi = (torch.from_numpy(image / scale)[None] for image in (inputs.upsampled, inputs.hr_msi))
         expected = scale * network(hsi, msi)[0].numpy()
-    np.testing.assert_allclose(_loaded(path).fuse(tile), expected, atol=1e-5)
+    np.testing.assert_allclose(_loaded(path).fuse(tile).pixels, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 33), (24, 40)])
 def test_any_size_is_accepted(paper, size):
-    assert _loaded(paper[0]).fuse(_tile(*size)).shape == (HSI, *size)
+    assert _loaded(paper[0]).fuse(_tile(*size)).pixels.shape == (HSI, *size)
 
 
 def test_an_untrained_anchored_network_is_the_anchor(anchored):
     tile = _tile(21, 34)
     inputs = tile.inputs()
     expected = _regression().apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
-    np.testing.assert_array_equal(_loaded(anchored).fuse(tile), expected)
+    np.testing.assert_array_equal(_loaded(anchored).fuse(tile).pixels, expected)
 
 
 def test_invalid_pixels_stay_invalid_and_spoil_no_others(paper, anchored):
@@ -102,10 +102,10 @@ def test_invalid_pixels_stay_invalid_and_spoil_no_others(paper, anchored):
     expected[:, 4:8, 8:12] = True
     expected[:, 20, 20] = True
     expected[4] = True
-    np.testing.assert_array_equal(np.isnan(_loaded(paper[0]).fuse(tile)), expected)
+    np.testing.assert_array_equal(np.isnan(_loaded(paper[0]).fuse(tile).pixels), expected)
     tile.lr_hsi[4] = tile.lr_hsi[3]
     expected[4] = expected[3]
-    np.testing.assert_array_equal(np.isnan(_loaded(anchored).fuse(tile)), expected)
+    np.testing.assert_array_equal(np.isnan(_loaded(anchored).fuse(tile).pixels), expected)
 
 
 def test_tensors_of_another_network_are_refused(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from pifnet_cli.choices import Anchor
 from pifnet_cli.degrade.psf import gaussian_from_mtf
-from pifnet_cli.fusion.closed_form import scene_anchor
+from pifnet_cli.fusion.closed_form import Sigma, scene_anchor
 from pifnet_cli.fusion.statistics import scene_statistics
 from pifnet_cli.fusion.uncertainty import BandErrors, expected_error
 from pifnet_cli.pair.alignment import align
@@ -33,8 +33,11 @@ class Scenes:
         sums = RegressionSums(hsi_bands=BANDS, msi_bands=3)
         how = {"alignment": self.alignment, "psf": self.psf, "report": lambda *_: None}
         self.regression = scene_statistics(sums, self.lr.read, self.hr.read, **how)
-        self.engine = scene_anchor(
-            Anchor.KRIGING, self.regression, self.hr.read, alignment=self.alignment, psf=self.psf
+        self.engine, self.plain = (
+            scene_anchor(
+                Anchor.KRIGING, self.regression, self.hr.read, alignment=self.alignment, psf=self.psf, sigma=sigma
+            )
+            for sigma in (Sigma.TELL, Sigma.SKIP)
         )
 
     def tile(self, window):
@@ -63,8 +66,10 @@ def _spoil(lr_hsi, hr_msi):
 def test_a_tile_and_its_sigma_are_valid_in_the_same_places(scenes):
     found = scenes(spoil=_spoil)
     tile = found.tile(found.alignment.output)
-    fused, sigma = found.engine.fuse_with_sigma(tile)
-    assert np.array_equal(fused, found.engine.fuse(tile), equal_nan=True)
+    fused, sigma = found.engine.fuse(tile)
+    plain = found.plain.fuse(tile)
+    assert plain.sigma is None
+    assert np.array_equal(fused, plain.pixels, equal_nan=True)
     assert np.array_equal(np.isnan(fused), np.isnan(sigma))
     assert 0 < np.isnan(sigma).mean() < 0.2
     assert np.nanmin(sigma) > 0
@@ -72,7 +77,7 @@ def test_a_tile_and_its_sigma_are_valid_in_the_same_places(scenes):
 
 def test_a_few_cores_tell_what_the_scene_s_errors_will_be(scenes):
     found = scenes()
-    fused, sigma = found.engine.fuse_with_sigma(found.tile(found.alignment.output))
+    fused, sigma = found.engine.fuse(found.tile(found.alignment.output))
     errors = np.sqrt(np.square(fused - found.truth).mean(axis=(1, 2)))
     spread = np.sqrt(np.square(sigma.astype(float)).mean(axis=(1, 2)))
     expected = found.expected()

@@ -6,13 +6,15 @@ import pytest
 from affine import Affine
 
 from pages import Parsed, fetched, parsed
-from pifnet_cli.choices import BandChoice, Method, Overwrite
+from pifnet_cli.choices import BandChoice, Overwrite
 from pifnet_cli.errors import SceneWriteError, SettingsError
+from pifnet_cli.fusion.run import FusedScene
+from pifnet_cli.methods import Method
 from pifnet_cli.pages.fusion_page import FusionFiles, require_fusion_report, write_fusion_report
 from pifnet_cli.pages.page import Section, facts_table
 from pifnet_cli.pages.views import RunFacts
 from pifnet_cli.settings import FuseSettings, ReportSettings
-from pifnet_cli.workflows.fuse import FusedScene, fuse_scene
+from pifnet_cli.workflows.fuse import fuse_scene
 from scenes import write_scene
 
 LR, HR = Affine(40, 0, 365000, 0, -40, 5807000), Affine(10, 0, 365000, 0, -10, 5807000)

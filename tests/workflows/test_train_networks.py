@@ -7,8 +7,9 @@ import pytest
 import rasterio
 import torch
 
-from pifnet_cli.choices import NETWORKS, Anchor, Method, Phase, Protocol, Schedule, Start, Variant
+from pifnet_cli.choices import Anchor, Phase, Protocol, Schedule, Start, Variant
 from pifnet_cli.errors import SettingsError
+from pifnet_cli.methods import NETWORKS, Method
 from pifnet_cli.metrics.with_reference import scores
 from pifnet_cli.networks.checkpoint import load_checkpoint, load_state, read_header
 from pifnet_cli.settings import FuseSettings, SimulateSettings, TrainSettings

@@ -1,32 +1,28 @@
 """One contract for every network; a new one joins it by existing."""
 
 import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
-from pifnet_cli.choices import NETWORKS, Method
-from pifnet_models.catalog import BlockName, ModelName, PointwiseName, network_class
-from pifnet_models.references import REFERENCES
+from pifnet_cli.methods import NETWORKS, Method
 
 HSI, MSI, RATIO = 7, 3, 4
 ANSWERS_UPSAMPLED = {  # what `output_start="zero"` needs besides, and the rounding that its docstring grants
-    ModelName.HSRNET: ({}, 0.0),
-    ModelName.FUSFORMER: ({}, 0.0),
-    ModelName.PSRT: ({}, 0.0),
-    ModelName.U2NET: ({"skip": "upsampled"}, 0.0),
-    ModelName.DT3NET: ({}, 0.0),
-    ModelName.SMGUNET: ({}, 1e-6),
+    Method.HSRNET: ({}, 0.0),
+    Method.FUSFORMER: ({}, 0.0),
+    Method.PSRT: ({}, 0.0),
+    Method.U2NET: ({"skip": "upsampled"}, 0.0),
+    Method.DT3NET: ({}, 0.0),
+    Method.SMGUNET: ({}, 1e-6),
 }
 
 
 def _built(name, *, hsi=HSI, msi=MSI, ratio=RATIO, **more):
     torch.manual_seed(0)
-    shape = {"hsi_channels": hsi, "msi_channels": msi} | ({} if name is ModelName.PIFNET else {"ratio": ratio})
-    return network_class(name)(**shape, **more).eval()
+    shape = {"hsi_channels": hsi, "msi_channels": msi} | ({"ratio": ratio} if name.facts.takes_ratio else {})
+    return name.facts.load()(**shape, **more).eval()
 
 
 def _varied(name, **more):
@@ -56,7 +52,7 @@ def _parameters(network):
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("name", ModelName)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(("hsi", "msi"), [(HSI, MSI), (1, 12), (240, 1), (1, 1)])
 def test_every_network_answers_with_an_image_of_its_hsi_shape(name, hsi, msi):
     network = _built(name, hsi=hsi, msi=msi)
@@ -68,7 +64,7 @@ def test_every_network_answers_with_an_image_of_its_hsi_shape(name, hsi, msi):
     assert torch.isfinite(fused).all()
 
 
-@pytest.mark.parametrize("name", [name for name in ModelName if name is not ModelName.PIFNET])
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name is not Method.PIFNET])
 @pytest.mark.parametrize("ratio", [2, 3, 4, 8])
 def test_every_ratio_is_answered_on_the_fine_grid(name, ratio):
     network = _built(name, ratio=ratio)
@@ -79,21 +75,21 @@ def test_every_ratio_is_answered_on_the_fine_grid(name, ratio):
         assert network.size_rule.multiple_of % ratio == 0
 
 
-@pytest.mark.parametrize("name", [name for name in ModelName if name is not ModelName.PIFNET])
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name is not Method.PIFNET])
 def test_a_ratio_below_one_is_refused(name):
     with pytest.raises(ValueError, match=r"ratio.* 0"):
         _built(name, ratio=0)
 
 
-@pytest.mark.parametrize("name", ModelName)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_learns_from_its_inputs_with_all_parameters(name):
-    network = _varied(name, **({"skip": "upsampled"} if name is ModelName.U2NET else {}))
+    network = _varied(name, **({"skip": "upsampled"} if name is Method.U2NET else {}))
     inputs = [image.requires_grad_() for image in _inputs(network)]
     network(*inputs).square().mean().backward()
     for image in inputs:
         assert image.grad.abs().amax(dim=(0, 2, 3)).min() > 0  # every band of it
     untrained = [key for key, parameter in network.named_parameters() if parameter.grad is None]
-    if name is not ModelName.PIFNET:  # its preliminary answer is for training alone; see below
+    if name is not Method.PIFNET:  # its preliminary answer is for training alone; see below
         assert untrained == []
     unmoved = [key for key, parameter in network.named_parameters() if parameter.grad is not None
                and not parameter.grad.any()]  # fmt: skip
@@ -101,7 +97,7 @@ def test_every_network_learns_from_its_inputs_with_all_parameters(name):
 
 
 def test_pifnet_learns_with_all_parameters_through_its_auxiliary_answers():
-    network = _varied(ModelName.PIFNET)
+    network = _varied(Method.PIFNET)
     hsi, msi = (image.requires_grad_() for image in _inputs(network))
     output = network.forward_with_auxiliary(hsi, msi)
     sum(part.square().mean() for part in output).backward()
@@ -109,17 +105,17 @@ def test_pifnet_learns_with_all_parameters_through_its_auxiliary_answers():
 
 
 def test_u2net_as_published_does_not_read_the_upsampled_image():
-    network = _varied(ModelName.U2NET)
+    network = _varied(Method.U2NET)
     upsampled, hr_msi, lr_hsi = _inputs(network)
     with torch.inference_mode():
         assert torch.equal(network(upsampled, hr_msi, lr_hsi), network(upsampled + 1, hr_msi, lr_hsi))
 
 
-@pytest.mark.parametrize("name", ModelName)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("start", ["published", "zero"])
 def test_every_network_is_rebuilt_from_its_hyper_parameters_and_weights(name, start):
     network = _varied(name, output_start=start)
-    rebuilt = network_class(name)(**json.loads(json.dumps(dict(network.hyper_parameters)))).eval()
+    rebuilt = name.facts.load()(**json.loads(json.dumps(dict(network.hyper_parameters)))).eval()
     rebuilt.load_state_dict(network.state_dict())
     inputs = _inputs(network)
     with torch.inference_mode():
@@ -127,23 +123,23 @@ def test_every_network_is_rebuilt_from_its_hyper_parameters_and_weights(name, st
     assert rebuilt.hyper_parameters == network.hyper_parameters
 
 
-@pytest.mark.parametrize("name", ModelName)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_numbers_of_its_own_come_back_too(name):
     own = {
-        ModelName.PIFNET: {"pooling_window": 9, "width": 16},
-        ModelName.HSRNET: {"width": 16},
-        ModelName.FUSFORMER: {"attention_tile": 8},
-        ModelName.PSRT: {"residual_slope": 0.2},
-        ModelName.U2NET: {"skip": "upsampled"},
-        ModelName.DT3NET: {"operator_kernel": 7},
-        ModelName.SMGUNET: {},
+        Method.PIFNET: {"pooling_window": 9, "width": 16},
+        Method.HSRNET: {"width": 16},
+        Method.FUSFORMER: {"attention_tile": 8},
+        Method.PSRT: {"residual_slope": 0.2},
+        Method.U2NET: {"skip": "upsampled"},
+        Method.DT3NET: {"operator_kernel": 7},
+        Method.SMGUNET: {},
     }[name]
     network = _built(name, **own)
     assert own.items() <= network.hyper_parameters.items()
     assert {"hsi_channels", "msi_channels", "output_start"} <= network.hyper_parameters.keys()
 
 
-@pytest.mark.parametrize("name", ModelName)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("side", [1, 2, 3, 4, 6, 8, 12, 16, 22])
 def test_the_declared_size_rule_is_true_and_sufficient(name, side):
     network = _built(name)
@@ -158,7 +154,7 @@ def test_the_declared_size_rule_is_true_and_sufficient(name, side):
                 network(*inputs)
 
 
-@pytest.mark.parametrize("name", ModelName)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("ratio", [3, 8])
 def test_the_size_rule_of_other_ratios_is_sufficient(name, ratio):
     network = _built(name, ratio=ratio)
@@ -168,7 +164,7 @@ def test_the_size_rule_of_other_ratios_is_sufficient(name, ratio):
             assert network(*_inputs(network, size, batch=1)).shape[2:] == size
 
 
-@pytest.mark.parametrize("name", ModelName)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_networks_answer_the_same_again_and_from_several_threads(name):
     network = _built(name)
     inputs = _inputs(network, batch=1)
@@ -185,7 +181,7 @@ def test_networks_answer_the_same_again_and_from_several_threads(name):
     assert all(torch.equal(found, expected) for found in answers)
 
 
-@pytest.mark.parametrize("name", ModelName)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_images_of_a_batch_do_not_see_each_other(name):
     network = _varied(name)
     inputs = _inputs(network)
@@ -194,7 +190,7 @@ def test_images_of_a_batch_do_not_see_each_other(name):
     torch.testing.assert_close(both[1:], second, rtol=1e-4, atol=1e-5 * both.abs().max().item())
 
 
-@pytest.mark.parametrize("name", ModelName)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_inputs_are_left_as_they_were(name):
     network = _varied(name)
     inputs = _inputs(network)
@@ -203,7 +199,7 @@ def test_inputs_are_left_as_they_were(name):
     assert all(torch.equal(image, kept) for image, kept in zip(inputs, before, strict=True))
 
 
-@pytest.mark.parametrize("name", ModelName)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_half_precision_arithmetic_changes_digits_only(name):
     network = _built(name)
     inputs = _inputs(network, batch=1)
@@ -224,12 +220,12 @@ def test_a_zero_start_answers_the_upsampled_image(name):
 
 
 def test_a_zero_start_of_pifnet_answers_zero():
-    network = _built(ModelName.PIFNET, output_start="zero")
+    network = _built(Method.PIFNET, output_start="zero")
     with torch.inference_mode():
         assert not network(*_inputs(network)).any()
 
 
-@pytest.mark.parametrize("name", ModelName)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_an_unknown_start_is_refused(name):
     with pytest.raises(ValueError, match="random"):
         _built(name, output_start="random")
@@ -237,23 +233,23 @@ def test_an_unknown_start_is_refused(name):
 
 # Totals of the published networks by METHODS' closed forms: bands c, m and ratio s.
 CLOSED_FORMS = {
-    ModelName.HSRNET: lambda c, m, s: (
+    Method.HSRNET: lambda c, m, s: (
         (c + 1) + 2 * c + 37 + 37 + 36 * m**2 + m + 9 * (c + m) * c * s**2 + c * s**2 + 576 * (c + m) + 64
         + 443_136 + 576 * c + c
     ),
-    ModelName.FUSFORMER: lambda c, m, _: (
+    Method.FUSFORMER: lambda c, m, _: (
         48 * (c + m) + 48 + 28_320 + 47_040 + 20_784 + 432 * c + c + 393_216
     ),
-    ModelName.PSRT: lambda c, m, _: 288 * (c + m) + 32 + 18 * 12_704 + 288 * c + c,
-    ModelName.U2NET: lambda c, m, s: (
+    Method.PSRT: lambda c, m, _: 288 * (c + m) + 32 + 18 * 12_704 + 288 * c + c,
+    Method.U2NET: lambda c, m, s: (
         9 * c**2 * s**2 + 288 * c + 32 + 288 * m + 32 + 9_248 + 288 * c + c + 161_824 + 32_928 + 87_232 + 230_832
         + 105_760
     ),
-    ModelName.DT3NET: lambda c, m, _: (
+    Method.DT3NET: lambda c, m, _: (
         2_441_754 + 1_621 * c + (576 * c + 64) + 4 * 110_656 + 184_384 + 2 * (169 * c**2 + c) + (9 * c * m + m)
         + (9 * m * c + c) + 15
     ),
-    ModelName.SMGUNET: lambda c, m, s: (
+    Method.SMGUNET: lambda c, m, s: (
         2 * (9 * m * c + c) + m * c + m + 3 * (s**2 * c**2 + c) + (38 * c**2 + 4 * c)
         + (576 * c + 64 + 73_856 + 110_656 + 9 * (64 + c) * c + c + 182 * c**2 + 9 * c)
         + (27 * c**2 + c + 182 * c**2 + 9 * c) + (72 * c**2 + 6 * c) + 4
@@ -261,17 +257,17 @@ CLOSED_FORMS = {
 }  # fmt: skip
 # Millions printed in METHODS' table, at C = 103, M = 4 and ratio 2, 4, 8; then at C = 31, M = 3 and ratio 4.
 PRINTED = {
-    ModelName.HSRNET: (0.962, 2.154, 6.920, 0.633),
-    ModelName.FUSFORMER: (0.539, 0.539, 0.539, 0.505),
-    ModelName.PSRT: (0.289, 0.289, 0.289, 0.248),
-    ModelName.U2NET: (1.070, 2.216, 6.799, 0.785),
-    ModelName.DT3NET: (6.889, 6.889, 6.889, 3.464),
-    ModelName.SMGUNET: (5.853, 6.234, 7.762, 0.759),
+    Method.HSRNET: (0.962, 2.154, 6.920, 0.633),
+    Method.FUSFORMER: (0.539, 0.539, 0.539, 0.505),
+    Method.PSRT: (0.289, 0.289, 0.289, 0.248),
+    Method.U2NET: (1.070, 2.216, 6.799, 0.785),
+    Method.DT3NET: (6.889, 6.889, 6.889, 3.464),
+    Method.SMGUNET: (5.853, 6.234, 7.762, 0.759),
 }
-LISTED = {ModelName.HSRNET: 2_153_899, ModelName.FUSFORMER: 539_143, ModelName.PSRT: 289_287,
-          ModelName.U2NET: 2_216_167, ModelName.DT3NET: 6_888_703, ModelName.SMGUNET: 6_234_495}  # fmt: skip
-LISTED_DEAD = {ModelName.HSRNET: 37, ModelName.FUSFORMER: 393_216, ModelName.PSRT: 0, ModelName.U2NET: 105_760,
-               ModelName.DT3NET: 11, ModelName.SMGUNET: 0, ModelName.PIFNET: 0}  # fmt: skip
+LISTED = {Method.HSRNET: 2_153_899, Method.FUSFORMER: 539_143, Method.PSRT: 289_287,
+          Method.U2NET: 2_216_167, Method.DT3NET: 6_888_703, Method.SMGUNET: 6_234_495}  # fmt: skip
+LISTED_DEAD = {Method.HSRNET: 37, Method.FUSFORMER: 393_216, Method.PSRT: 0, Method.U2NET: 105_760,
+               Method.DT3NET: 11, Method.SMGUNET: 0, Method.PIFNET: 0}  # fmt: skip
 SHAPES = ((103, 4, 2), (103, 4, 4), (103, 4, 8), (31, 3, 4))
 
 
@@ -294,7 +290,7 @@ def test_totals_are_the_printed_ones(name):
     assert CLOSED_FORMS[name](103, 4, 4) == LISTED[name]
 
 
-@pytest.mark.parametrize("name", ModelName)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_dead_parameters_are_listed(name):
     assert sum(_weightless(name, 103, 4, 4).dead_parameters.values()) == LISTED_DEAD[name]
 
@@ -310,29 +306,8 @@ def test_pifnet_has_the_parameters_of_its_design(hsi, msi):
     heads = convolutions(hsi, width, width) + convolutions(msi, width, width)
     tails = convolutions(width, between, hsi) + convolutions(2 * width, between, hsi)
     inside = 73_856 + 110_656 + 708_864 + 110_784 + 110_720 + 113_216  # rows of DESIGN 4 that no band enters
-    assert _parameters(_weightless(ModelName.PIFNET, hsi, msi, 4)) == heads + inside + tails
+    assert _parameters(_weightless(Method.PIFNET, hsi, msi, 4)) == heads + inside + tails
 
 
 def test_pifnet_weighs_what_the_paper_says():
-    assert round(_parameters(_weightless(ModelName.PIFNET, 103, 4, 4)) / 1e6, 2) == 1.73
-
-
-def test_every_method_is_in_the_catalogue_and_none_besides():
-    named = [*ModelName, *PointwiseName, *BlockName, "regression", "kriging"]
-    assert len(named) == len(set(named))
-    assert set(named) == set(Method)
-    assert [network.value for network in NETWORKS] == [name.value for name in ModelName]
-
-
-def test_every_method_has_its_references_and_none_besides():
-    assert set(REFERENCES) == set(Method)
-
-
-def test_the_catalogue_loads_nothing_but_the_standard_library():
-    program = (
-        "import sys; before = set(sys.modules); import pifnet_models.catalog; "
-        "import pifnet_models.interface, pifnet_models.references; "
-        "print(sorted({name.split('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))"
-    )
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "['pifnet_models']"
+    assert round(_parameters(_weightless(Method.PIFNET, 103, 4, 4)) / 1e6, 2) == 1.73
