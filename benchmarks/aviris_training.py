@@ -17,8 +17,8 @@ import scipy.io
 import torch
 from affine import Affine
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Protocol, Schedule, Variant
-from pifnet_cli.methods import Method
 from pifnet_cli.metrics.with_reference import scores
 from pifnet_cli.pair.resample import CubicResampler
 from pifnet_cli.scene import Positions

@@ -20,7 +20,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import nn
 
-from pifnet_cli.methods import NETWORKS, Method
+from pifnet_cli.catalog import NETWORKS, Method
 from pifnet_models.interface import FusionNetwork
 from pifnet_models.references import REFERENCES
 

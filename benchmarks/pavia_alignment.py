@@ -23,8 +23,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Align
-from pifnet_cli.methods import Method
 from pifnet_cli.pair.resample import CubicResampler
 from pifnet_cli.scene import Positions
 from pifnet_cli.settings import FuseSettings

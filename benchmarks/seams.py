@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Overwrite
 from pifnet_cli.fusion.choose_method import BUNDLED
-from pifnet_cli.methods import Method
 from pifnet_cli.settings import FuseSettings, SimulateSettings
 from pifnet_cli.workflows.fuse import fuse_scene
 from pifnet_cli.workflows.simulate import simulate_scene

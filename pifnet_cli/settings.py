@@ -6,6 +6,7 @@ No slots: commands take their defaults from the classes' own attributes.
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pifnet_cli.catalog import NETWORKS, Method
 from pifnet_cli.choices import (
     Align,
     Anchor,
@@ -27,7 +28,6 @@ from pifnet_cli.choices import (
     Wald,
 )
 from pifnet_cli.errors import SettingsError
-from pifnet_cli.methods import NETWORKS, Method
 
 MOST_POINTS = 26
 OUTPUT_DTYPES = ("uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")

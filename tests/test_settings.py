@@ -2,9 +2,9 @@
 
 import pytest
 
+from pifnet_cli.catalog import NETWORKS, Method
 from pifnet_cli.choices import Anchor, Variant
 from pifnet_cli.errors import SettingsError
-from pifnet_cli.methods import NETWORKS, Method
 from pifnet_cli.settings import MethodsSettings, TrainSettings
 
 OTHERS = [method for method in NETWORKS if method is not Method.PIFNET]

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Align, BandChoice, Extent, Overwrite, Phase, Protocol
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import Notices, command_line, reporting
-from pifnet_cli.methods import Method
 from pifnet_cli.settings import FuseSettings
 
 

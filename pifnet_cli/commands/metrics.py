@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Compat, Overwrite, Protocol, Wald
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import Notices, command_line, reporting
 from pifnet_cli.errors import SettingsError
-from pifnet_cli.methods import Method
 from pifnet_cli.settings import MetricsSettings
 
 _PAIR = "Without reference"

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Anchor, HyperParameter, Log, Overwrite, Phase, Sampling, Schedule, Start, Variant
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
-from pifnet_cli.methods import Method
 from pifnet_cli.settings import SimulateSettings, TrainSettings
 
 if TYPE_CHECKING:

@@ -1,12 +1,12 @@
-"""Which method fuses a pair: the one asked for, else the best that is known to fit (DESIGN 8). No torch."""
+"""Which method fuses a pair: the one asked for, else the best that is known to fit. No torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import pifnet_cli
+from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Anchor
 from pifnet_cli.errors import CheckpointError, SettingsError
-from pifnet_cli.methods import Method
 from pifnet_cli.networks.checkpoint import Header, read_header, require_fits
 from pifnet_cli.scene import Bands
 
@@ -31,6 +31,7 @@ def choose_method(
     hr_bands: Bands,
     ratio: float,
     is_sensor_known: bool,
+    bundled: Path = BUNDLED,
 ) -> Choice:
     """Decide how a pair is fused.
 
@@ -41,6 +42,7 @@ def choose_method(
         hr_bands: Of the HR-MSI.
         ratio: GSD of LR-HSI / GSD of HR-MSI.
         is_sensor_known: Whether it is known how the LR-HSI's sensor blurs: from the user, or from the pair.
+        bundled: The folder of checkpoints to choose from where none is asked for.
 
     Raises:
         SettingsError: A checkpoint was given for a method that has none, or is another's; or a network was asked for
@@ -52,7 +54,7 @@ def choose_method(
     if method is not None and not method.is_network:
         return Choice(method, None, None, "asked for")
     needs_kriging = is_sensor_known and method is None
-    found = _bundled(lr_bands=lr_bands, hr_bands=hr_bands, ratio=ratio, over_kriging=needs_kriging)
+    found = _bundled(bundled, lr_bands=lr_bands, hr_bands=hr_bands, ratio=ratio, over_kriging=needs_kriging)
     if found is not None and method in (None, found.method):
         return found
     if method is not None:
@@ -82,12 +84,12 @@ def _given(
     return Choice(trained, checkpoint, header, f"checkpoint {checkpoint}{_gain_words(header)}")
 
 
-def _bundled(*, lr_bands: Bands, hr_bands: Bands, ratio: float, over_kriging: bool) -> Choice | None:
+def _bundled(folder: Path, *, lr_bands: Bands, hr_bands: Bands, ratio: float, over_kriging: bool) -> Choice | None:
     """A checkpoint of ours that fits; a correction is used only where it is known to help.
 
     One over the regression is none where kriging, which does better, is to be had.
     """
-    for candidate in sorted(BUNDLED.iterdir()) if BUNDLED.is_dir() else []:
+    for candidate in sorted(folder.iterdir()) if folder.is_dir() else []:
         header = read_header(candidate)
         try:
             require_fits(header, hsi_bands=lr_bands, msi_bands=hr_bands, ratio=ratio, name=candidate.name)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pifnet_cli.catalog import Kind, Method
 from pifnet_cli.choices import Anchor
 from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.fusion.gaps import filled
 from pifnet_cli.fusion.msi_noise import MsiNoise, ReadWindow, msi_noise
-from pifnet_cli.methods import Kind, Method
 from pifnet_cli.pair.alignment import Alignment
 from pifnet_cli.pair.lr_grid import on_hr_array, parallel, sampling_operator
 from pifnet_cli.pair.resample import SUPPORT

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from pifnet_cli.methods import Gaps, Method
+from pifnet_cli.catalog import Gaps, Method
 from pifnet_cli.pair.tile import FusedTile, PairTile, TileEngine, degrade_msi
 from pifnet_cli.scene import Pixels
 from pifnet_models.classical.bands import least_squares_synthesis

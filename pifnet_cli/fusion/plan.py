@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.fusion.choose_method import Choice, choose_method
 from pifnet_cli.fusion.pair_operator import PairOperator, find_operator, shift_notices
-from pifnet_cli.methods import Method
 from pifnet_cli.networks.checkpoint import read_header
 from pifnet_cli.pair.alignment import Alignment
 from pifnet_cli.pair.lr_grid import REGULAR

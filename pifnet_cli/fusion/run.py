@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from pifnet_cli.catalog import Gaps, Method, Statistics
 from pifnet_cli.choices import Anchor, BandChoice, Variant
 from pifnet_cli.errors import BandsError, GridError
 from pifnet_cli.fusion.closed_form import Sigma, scene_anchor, training_free_engine
@@ -21,7 +22,6 @@ from pifnet_cli.fusion.plan import FusionPlan, plan_fusion
 from pifnet_cli.fusion.screening import Witness, notices
 from pifnet_cli.fusion.statistics import Sums, scene_statistics
 from pifnet_cli.fusion.uncertainty import BandErrors
-from pifnet_cli.methods import Gaps, Method, Statistics
 from pifnet_cli.pair.tile import FusedTile, PairGeometry, PairTile, TileEngine, plan_windows
 from pifnet_cli.raster.pipeline import RowReader, WindowReader
 from pifnet_cli.scene import OpenScene, Pixels, Scene, SceneKind

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.errors import CheckpointError, SettingsError
-from pifnet_cli.methods import Method
 from pifnet_cli.networks.checkpoint import Arrays, Checkpoint
 from pifnet_cli.scene import Pixels
 from pifnet_models.interface import FusionNetwork, SizeRule

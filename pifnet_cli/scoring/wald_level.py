@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from affine import Affine
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Align, Overwrite, Protocol
 from pifnet_cli.degrade.psf import Psf, gaussian_from_mtf
 from pifnet_cli.degrade.sampling import reached
@@ -23,7 +24,6 @@ from pifnet_cli.errors import GridError, SceneReadError, SettingsError
 from pifnet_cli.fusion.outputs import FileOutputs
 from pifnet_cli.fusion.pair_operator import PairOperator
 from pifnet_cli.fusion.run import run_fusion
-from pifnet_cli.methods import Method
 from pifnet_cli.metrics.without_reference import WaldScores
 from pifnet_cli.pair.tile import degrade_msi
 from pifnet_cli.raster.reader import SceneReader, open_scene

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field, fields, replace
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Anchor, HyperParameter, Schedule, Variant
-from pifnet_cli.methods import Method
 from pifnet_cli.settings import TrainSettings
 
 NO_CLIP = 1e6  # a norm that no gradient has

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import torch
 
-from pifnet_cli.methods import Method
+from pifnet_cli.catalog import Method
 from pifnet_cli.networks.build import build_network
 from pifnet_cli.settings import MethodsSettings, TrainSettings
 from pifnet_cli.training.recipes import ANCHORED

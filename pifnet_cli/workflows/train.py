@@ -13,12 +13,12 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import nn
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Anchor, Overwrite, Start, Variant
 from pifnet_cli.degrade.noise import noise_std
 from pifnet_cli.errors import BandsError, CheckpointError, GridError, SettingsError, TrainingError
 from pifnet_cli.fusion.closed_form import scene_anchor
 from pifnet_cli.fusion.statistics import scene_statistics
-from pifnet_cli.methods import Method
 from pifnet_cli.networks.build import block_ratio, build_network
 from pifnet_cli.networks.checkpoint import WEIGHTS_FILE, Header, TrainingState, bands_record, load_state
 from pifnet_cli.networks.device import chosen_device, chosen_precision

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from pifnet_cli.methods import Method
+from pifnet_cli.catalog import Method
 
 
 def test_methods_are_listed_one_a_line(pifnet):

@@ -33,8 +33,8 @@ def test_training_tells_its_scores_and_options_reach_the_network(scene, tmp_path
     record = json.loads(run.stdout)
     header = read_header(tmp_path / "model")
     assert record["steps"] == 2
-    assert record["best"]["gain_db"] == header["training"]["gain_db"]
-    assert (header["hyper_parameters"]["width"], header["hyper_parameters"]["segments"]) == (8, 2)
+    assert record["best"]["gain_db"] == header.training["gain_db"]
+    assert (header.hyper_parameters["width"], header.hyper_parameters["segments"]) == (8, 2)
     assert "pifnet: step 1 (50%): loss" in run.stderr
 
 

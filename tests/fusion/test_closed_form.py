@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pifnet_cli.catalog import Kind, Method, Statistics
 from pifnet_cli.choices import Anchor
 from pifnet_cli.fusion.closed_form import (
     BlockEngine,
@@ -13,7 +14,6 @@ from pifnet_cli.fusion.closed_form import (
     anchor_engine,
     training_free_engine,
 )
-from pifnet_cli.methods import Kind, Method, Statistics
 from pifnet_cli.pair.lr_grid import on_hr_array, parallel, sampling_operator
 from pifnet_cli.pair.resample import SUPPORT
 from pifnet_cli.pair.tile import degrade_msi

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.degrade.psf import gaussian_from_mtf
 from pifnet_cli.fusion.gaps import GapEngine, filled
-from pifnet_cli.methods import Method
-from pifnet_cli.pair.tile import PairGeometry, PairTile, degrade_msi
+from pifnet_cli.pair.tile import FusedTile, PairGeometry, PairTile, degrade_msi
 from pifnet_models.classical.moments import MomentSums
 from pifnet_models.kriging.regression import RegressionSums
 
@@ -26,7 +26,8 @@ class Shown:
 
     def fuse(self, tile):
         self.tiles.append(tile)
-        return np.ones((len(tile.lr_hsi), tile.geometry.tile.height, tile.geometry.tile.width), dtype=np.float32)
+        shape = len(tile.lr_hsi), tile.geometry.tile.height, tile.geometry.tile.width
+        return FusedTile(np.ones(shape, dtype=np.float32))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from pifnet_cli.methods import NETWORKS, Method
+from pifnet_cli.catalog import NETWORKS, Method
 
 HSI, MSI, RATIO = 7, 3, 4
 ANSWERS_UPSAMPLED = {  # what `output_start="zero"` needs besides, and the rounding that its docstring grants

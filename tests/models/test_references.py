@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from pifnet_cli.methods import Method
+from pifnet_cli.catalog import Method
 
 ALL = {paper.key: paper for method in Method for paper in method.facts.papers}
 FIELD = re.compile(r"^  (\w+) = \{(.*)\},?$")

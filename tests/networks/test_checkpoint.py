@@ -69,8 +69,8 @@ def test_what_was_saved_comes_back(saved):
 def test_header_says_what_the_checkpoint_holds(saved):
     header = read_header(saved)
 
-    assert header["hsi_bands"]["wavelengths_nm"] == pytest.approx([450, 550, 800])
-    assert header["training"]["gain_db"] == 0.7
+    assert header.hsi_bands["wavelengths_nm"] == pytest.approx([450, 550, 800])
+    assert header.training["gain_db"] == 0.7
 
 
 def test_folder_and_file_are_known_as_checkpoints(saved, tmp_path):
@@ -220,8 +220,8 @@ def test_absent_training_state_is_named(tmp_path):
 
 def fit(header=None, **changes):
     pair = {"hsi_bands": HSI, "msi_bands": MSI, "ratio": 4.0} | changes
-    saved = {"hsi_bands": bands_record(HSI), "msi_bands": bands_record(MSI), "ratio": 4.0} | (header or {})
-    require_fits(saved, name="model", **pair)
+    trained = {"hsi_bands": bands_record(HSI), "msi_bands": bands_record(MSI), "ratio": 4.0} | (header or {})
+    require_fits(replace(checkpoint().header, **trained), name="model", **pair)
 
 
 def test_the_pair_it_was_trained_for_fits():

@@ -6,10 +6,10 @@ import pytest
 from affine import Affine
 
 from pages import Parsed, fetched, parsed
+from pifnet_cli.catalog import Method
 from pifnet_cli.choices import BandChoice, Overwrite
 from pifnet_cli.errors import SceneWriteError, SettingsError
 from pifnet_cli.fusion.run import FusedScene
-from pifnet_cli.methods import Method
 from pifnet_cli.pages.fusion_page import FusionFiles, require_fusion_report, write_fusion_report
 from pifnet_cli.pages.page import Section, facts_table
 from pifnet_cli.pages.views import RunFacts

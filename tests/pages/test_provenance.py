@@ -5,7 +5,7 @@ import numpy as np
 import rasterio
 
 from pifnet_cli import __version__
-from pifnet_cli.methods import Method
+from pifnet_cli.catalog import Method
 from pifnet_cli.pages.provenance import files_table, options_table, versions_table
 from pifnet_cli.settings import FuseSettings
 from scenes import write_scene

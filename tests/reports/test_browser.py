@@ -8,7 +8,7 @@ import pytest
 from affine import Affine
 
 from browser import Tab, chromium, open_tab
-from pifnet_cli.methods import Method
+from pifnet_cli.catalog import Method
 from pifnet_cli.pages.fusion_page import FusionFiles, write_fusion_report
 from pifnet_cli.pages.metrics_page import write_report
 from pifnet_cli.pages.reference_page import write_score_report

@@ -8,10 +8,10 @@ import pytest
 import rasterio
 from affine import Affine
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Align, Protocol, Wald
 from pifnet_cli.degrade.wald import SensorModel, degrade_patch
 from pifnet_cli.errors import SettingsError
-from pifnet_cli.methods import Method
 from pifnet_cli.metrics.with_reference import scores
 from pifnet_cli.pair.alignment import REACH
 from pifnet_cli.pair.resample import CubicResampler

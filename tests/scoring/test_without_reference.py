@@ -6,9 +6,9 @@ import pytest
 import rasterio
 from affine import Affine
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Align
 from pifnet_cli.errors import BandsError, GridError, SceneReadError
-from pifnet_cli.methods import Method
 from pifnet_cli.metrics.without_reference import UnreferencedScores
 from pifnet_cli.reports.pictures import ConsistencyMaps
 from pifnet_cli.scoring.without_reference import score_without_reference

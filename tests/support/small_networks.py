@@ -1,6 +1,6 @@
 """Every network with numbers so small that a test can train it."""
 
-from pifnet_cli.methods import Method
+from pifnet_cli.catalog import Method
 
 SMALL = {
     Method.PIFNET: {"width": 8, "blocks": 1, "segments": 2, "d_state": 2},

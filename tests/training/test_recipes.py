@@ -2,8 +2,8 @@
 
 import pytest
 
+from pifnet_cli.catalog import NETWORKS, Method
 from pifnet_cli.choices import Anchor, Schedule, Variant
-from pifnet_cli.methods import NETWORKS, Method
 from pifnet_cli.settings import TrainSettings
 from pifnet_cli.training.recipes import NO_CLIP, POOL, PUBLISHED, recipe_of
 

@@ -7,9 +7,9 @@ import pytest
 import rasterio
 from affine import Affine
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Align, Extent, Phase
 from pifnet_cli.errors import GridError, SettingsError
-from pifnet_cli.methods import Method
 from pifnet_cli.settings import FuseSettings
 from pifnet_cli.workflows.estimate import estimate_scene_pair
 from pifnet_cli.workflows.fuse import fuse_scene, preview_fusion

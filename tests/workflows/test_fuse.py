@@ -3,10 +3,10 @@ import pytest
 import rasterio
 from affine import Affine
 
+from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Align, Extent, Overwrite, Protocol
 from pifnet_cli.degrade.psf import PAPER_SIGMA
 from pifnet_cli.errors import PifnetError, SceneWriteError, SettingsError
-from pifnet_cli.methods import Method
 from pifnet_cli.networks.checkpoint import Checkpoint, Header, bands_record, save_checkpoint
 from pifnet_cli.scene import Bands
 from pifnet_cli.settings import FuseSettings, SimulateSettings

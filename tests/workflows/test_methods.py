@@ -2,8 +2,8 @@ import time
 
 import pytest
 
+from pifnet_cli.catalog import NETWORKS, Method
 from pifnet_cli.errors import SettingsError
-from pifnet_cli.methods import NETWORKS, Method
 from pifnet_cli.settings import MethodsSettings
 from pifnet_cli.workflows.methods import bibliography, list_methods
 

@@ -65,11 +65,11 @@ def test_a_scene_becomes_a_checkpoint(scene, tmp_path):
     header = read_header(tmp_path / "model")
 
     assert result.position.step == 6
-    assert (header["method"], header["variant"], header["ratio"]) == ("pifnet", "anchored", 4.0)
-    assert header["sensor"]["protocol"] == "mtf"
-    assert header["hsi_bands"]["wavelengths_nm"] == pytest.approx(np.linspace(450, 900, C))
-    assert header["msi_bands"]["count"] == 3
-    assert header["training"]["gain_db"] == pytest.approx(result.best.gain_db)
+    assert (header.method, header.variant, header.ratio) == ("pifnet", "anchored", 4.0)
+    assert header.sensor["protocol"] == "mtf"
+    assert header.hsi_bands["wavelengths_nm"] == pytest.approx(np.linspace(450, 900, C))
+    assert header.msi_bands["count"] == 3
+    assert header.training["gain_db"] == pytest.approx(result.best.gain_db)
     assert json.loads(json.dumps(result.record()))["best"]["psnr_db"] == result.best.psnr_db
 
 

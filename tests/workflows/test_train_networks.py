@@ -7,9 +7,9 @@ import pytest
 import rasterio
 import torch
 
+from pifnet_cli.catalog import NETWORKS, Method
 from pifnet_cli.choices import Anchor, Phase, Protocol, Schedule, Start, Variant
 from pifnet_cli.errors import SettingsError
-from pifnet_cli.methods import NETWORKS, Method
 from pifnet_cli.metrics.with_reference import scores
 from pifnet_cli.networks.checkpoint import load_checkpoint, load_state, read_header
 from pifnet_cli.settings import FuseSettings, SimulateSettings, TrainSettings
@@ -77,10 +77,10 @@ def test_every_network_is_trained_and_fuses_as_validation_scored(pair, tmp_path,
     result = train_model([pair], tmp_path / "model", _settings(method, validation=(pair,), validations=1))
     header = read_header(tmp_path / "model")
 
-    assert (header["method"], header["variant"], header["anchor"]) == (method.value, "paper", "none")
-    assert header["sensor"]["protocol"] == "paper"
-    assert SMALL[method].items() <= header["hyper_parameters"].items()
-    assert header["hyper_parameters"].get("ratio", 4) == 4
+    assert (header.method, header.variant, header.anchor) == (method.value, "paper", "none")
+    assert header.sensor["protocol"] == "paper"
+    assert SMALL[method].items() <= header.hyper_parameters.items()
+    assert header.hyper_parameters.get("ratio", 4) == 4
     assert [line["step"] for line in read_history(tmp_path / "model")] == [0, 2]
     expected = _fused_psnr(pair, tmp_path / "model", tmp_path / "out.tif")
     assert result.best.psnr_db == pytest.approx(expected, abs=0.01)
@@ -93,8 +93,8 @@ def test_a_network_on_an_anchor_starts_as_the_anchor_and_fuses_as_scored(pair, t
     result = train_model([pair], tmp_path / "model", settings)
     header, history = read_header(tmp_path / "model"), read_history(tmp_path / "model")
 
-    assert header["anchor"] == anchor.value
-    assert header["hyper_parameters"]["output_start"] == "zero"
+    assert header.anchor == anchor.value
+    assert header.hyper_parameters["output_start"] == "zero"
     assert history[0]["gain_db"] == pytest.approx(0, abs=1e-3)
     assert history[-1]["gain_db"] != history[0]["gain_db"]
     for model, held_out in ((tmp_path / "model", result.best), (tmp_path / "model/last.safetensors", None)):
@@ -119,7 +119,7 @@ def test_pif_net_is_anchored_over_kriging(pair, tmp_path):
     result = train_model([pair], tmp_path / "model", settings)
     header = read_header(tmp_path / "model")
 
-    assert (header["variant"], header["anchor"]) == ("anchored", "kriging")
+    assert (header.variant, header.anchor) == ("anchored", "kriging")
     assert read_history(tmp_path / "model")[0]["gain_db"] == pytest.approx(0, abs=1e-3)
     expected = _fused_psnr(pair, tmp_path / "model", tmp_path / "out.tif")
     assert result.best.psnr_db == pytest.approx(expected, abs=0.01)
@@ -130,7 +130,7 @@ def test_a_network_of_the_naive_phase_is_used_with_it(pair, tmp_path, method):
     settings = _settings(method, validation=(pair,), phase=Phase.NAIVE)
     result = train_model([pair], tmp_path / "model", settings)
 
-    assert read_header(tmp_path / "model")["phase"] == "naive"
+    assert read_header(tmp_path / "model").phase == "naive"
     as_trained = _fused_psnr(pair, tmp_path / "model", tmp_path / "out.tif")
     assert result.best.psnr_db == pytest.approx(as_trained, abs=0.01)
     otherwise = _fused_psnr(pair, tmp_path / "model", tmp_path / "true.tif", phase=Phase.TRUE)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lr_scenes import moments_of, psnr_db, simulated_pair
+from pifnet_cli.catalog import Kind, Method
 from pifnet_cli.choices import Protocol
-from pifnet_cli.methods import Kind, Method
 from reference_scenes import SCENES, real_scene
 
 C, M, H, W = 7, 3, 24, 40

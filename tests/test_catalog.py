@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pifnet_cli.methods import NETWORKS, Kind, Method, Statistics
+from pifnet_cli.catalog import NETWORKS, Kind, Method, Statistics
 
 
 @pytest.mark.parametrize("method", Method)
@@ -43,7 +43,7 @@ def test_networks_blend_their_tiles_and_start_from_the_regression():
 
 def test_the_table_loads_nothing_but_the_standard_library():
     program = (
-        "import sys; before = set(sys.modules); import pifnet_cli.methods; "
+        "import sys; before = set(sys.modules); import pifnet_cli.catalog; "
         "print(sorted({name.split('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
