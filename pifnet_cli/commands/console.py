@@ -1,12 +1,9 @@
 """Progress and log on stderr; results stay alone on stdout."""
 
 import logging
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 
 Progress = Callable[[str, int, int], None]
 
@@ -28,32 +25,6 @@ def reporting(quiet: bool) -> Iterator[Progress]:
         else:
             with _bars() as show:
                 yield show
-
-
-class Notices(logging.Handler):
-    """What pifnet warns of while the body runs, shown or not; a context manager."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.words: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a warning."""
-        self.words.append(record.getMessage())
-
-    def __enter__(self) -> Self:
-        logging.getLogger("pifnet_cli").addHandler(self)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        logging.getLogger("pifnet_cli").removeHandler(self)
-
-
-def command_line() -> str:
-    """The words that the program was started with."""
-    return shlex.join(["pifnet", *sys.argv[1:]])
 
 
 @contextmanager

@@ -9,7 +9,8 @@ import typer
 from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Align, BandChoice, Extent, Overwrite, Phase, Protocol
 from pifnet_cli.commands import options
-from pifnet_cli.commands.console import Notices, command_line, reporting
+from pifnet_cli.commands.console import reporting
+from pifnet_cli.notices import Notices
 from pifnet_cli.settings import FuseSettings
 
 
@@ -125,6 +126,7 @@ def fuse(
         require_report_packages()
 
         from pifnet_cli.pages.fusion_page import FusionFiles, require_fusion_report, write_fusion_report
+        from pifnet_cli.pages.provenance import command_line
         from pifnet_cli.pages.views import RunFacts
 
         files = FusionFiles(lr_hsi, hr_msi, output, checkpoint, uncertainty)
@@ -134,7 +136,8 @@ def fuse(
 
     with reporting(quiet) as progress, Notices() as notices:
         if dry_run:
-            record = preview_fusion(lr_hsi, hr_msi, output, settings, checkpoint=checkpoint)
+            planned = preview_fusion(lr_hsi, hr_msi, output, settings, checkpoint=checkpoint)
+            record = planned.record() | {"bytes uncompressed": planned.bytes_uncompressed}
         else:
             fused = fuse_scene(lr_hsi, hr_msi, output, settings, checkpoint=checkpoint, progress=progress)
             record = fused.record()

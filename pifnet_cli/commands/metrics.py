@@ -8,8 +8,9 @@ import typer
 from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Compat, Overwrite, Protocol, Wald
 from pifnet_cli.commands import options
-from pifnet_cli.commands.console import Notices, command_line, reporting
+from pifnet_cli.commands.console import reporting
 from pifnet_cli.errors import SettingsError
+from pifnet_cli.notices import Notices
 from pifnet_cli.settings import MetricsSettings
 
 _PAIR = "Without reference"
@@ -114,6 +115,7 @@ def metrics(
         require_report_packages()
 
         from pifnet_cli.pages.metrics_page import require_report, write_report
+        from pifnet_cli.pages.provenance import command_line
         from pifnet_cli.pages.views import RunFacts
 
     from rich.console import Console

@@ -11,7 +11,14 @@ from pifnet_cli.choices import Overwrite
 from pifnet_cli.fusion.plan import FusionPlan
 from pifnet_cli.raster.pipeline import WriteBehind
 from pifnet_cli.raster.publishing.strips import StripFile
-from pifnet_cli.raster.writer import JointWriters, SceneWriter, WriteOptions, create_scene, require_creatable
+from pifnet_cli.raster.writer import (
+    JointWriters,
+    SceneWriter,
+    WriteOptions,
+    create_scene,
+    require_apart,
+    require_creatable,
+)
 from pifnet_cli.scene import Pixels, Window
 from pifnet_cli.tiling.blending import StripStore
 
@@ -46,7 +53,9 @@ class FileOutputs:
         self._inputs, self._overwrite, self._creation_options = inputs, overwrite, creation_options
 
     def require(self, plan: FusionPlan) -> None:
-        """Make the checks of `create_scene` for every output."""
+        """Make the checks of `create_scene` for every output; none may get in another's way."""
+        if plan.uncertainty is not None:
+            require_apart(plan.uncertainty, plan.target)
         for scene in plan.outputs:
             require_creatable(scene, self._options(plan), inputs=self._inputs)
 

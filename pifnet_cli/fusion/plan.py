@@ -13,7 +13,6 @@ from pifnet_cli.fusion.pair_operator import PairOperator, find_operator, shift_n
 from pifnet_cli.networks.checkpoint import read_header
 from pifnet_cli.pair.alignment import Alignment
 from pifnet_cli.pair.lr_grid import REGULAR
-from pifnet_cli.raster.writer import require_apart
 from pifnet_cli.scene import METHOD_FIELD, RATIO_FIELD, OpenScene, Scene, Window
 from pifnet_cli.settings import FuseSettings
 from pifnet_cli.tiling.layout import TilePlan
@@ -134,9 +133,7 @@ def _target(lr: Scene, output: Path, alignment: Alignment, settings: FuseSetting
 
 def _uncertainty(target: Scene, path: Path) -> Scene:
     """The raster of standard deviations: the output's grid and bands, as floats in its physical units."""
-    scene = replace(target, path=path, dtype="float32", nodata=None, scales=None, offsets=None)
-    require_apart(scene, target)
-    return scene
+    return replace(target, path=path, dtype="float32", nodata=None, scales=None, offsets=None)
 
 
 def _scaling(lr: Scene, dtype: str, scale: float | None) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:

@@ -24,7 +24,7 @@ from pifnet_cli.fusion.statistics import Sums, scene_statistics
 from pifnet_cli.fusion.uncertainty import BandErrors
 from pifnet_cli.pair.tile import FusedTile, PairGeometry, PairTile, TileEngine, plan_windows
 from pifnet_cli.raster.pipeline import RowReader, WindowReader
-from pifnet_cli.scene import OpenScene, Pixels, Scene, SceneKind
+from pifnet_cli.scene import OpenScene, Pixels, Scene, SceneKind, Window
 from pifnet_cli.settings import FuseSettings
 from pifnet_cli.tiling.blending import Blender
 from pifnet_cli.tiling.layout import Tile
@@ -51,6 +51,17 @@ class FusedScene:
     def scene(self) -> Scene:
         """The output."""
         return self.plan.target
+
+    @property
+    def window(self) -> Window:
+        """Where the output lies in the HR-MSI."""
+        return self.plan.operator.alignment.output
+
+    @property
+    def bytes_uncompressed(self) -> int:
+        """Size of the output's pixels."""
+        grid = self.scene.grid
+        return grid.height * grid.width * self.scene.bands.count * np.dtype(self.scene.dtype).itemsize
 
     def record(self) -> dict[str, object]:
         """The result as JSON values."""

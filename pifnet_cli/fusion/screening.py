@@ -116,11 +116,9 @@ def notices(scene: Scene, witness: Witness) -> list[str]:
     told = []
     if witness.fill is not None:
         value, share, end = witness.fill
-        is_tiff = scene.path.suffix.lower() in (".tif", ".tiff")
-        remedy = f"gdal_edit.py -a_nodata {value:g} {scene.path}"
         told.append(
             f"{scene.path}: {share:.1%} of its pixels are {value:g} in all bands, its {end} number; if that is fill or "
-            f"saturation, declare it: {remedy if is_tiff else f'data ignore value = {value:g} in its header'}"
+            f"saturation, declare it: {_declaration(scene, value)}"
         )
     if witness.absurd:
         told.append(
@@ -128,6 +126,17 @@ def notices(scene: Scene, witness: Witness) -> list[str]:
             "without them, but they are fused as they are; is a nodata value missing?"
         )
     return told
+
+
+def _declaration(scene: Scene, value: float) -> str:
+    """How nodata is declared of a GeoTIFF, an ENVI file, or an array, whose name has no extension."""
+    match scene.path.suffix.lower():
+        case ".tif" | ".tiff":
+            return f"gdal_edit.py -a_nodata {value:g} {scene.path}"
+        case "":
+            return "make it NaN"
+        case _:
+            return f"data ignore value = {value:g} in its header"
 
 
 def _windows(grid: Grid) -> list[Window]:

@@ -1,6 +1,8 @@
 """What a result was made from and with: files, options, versions."""
 
 import platform
+import shlex
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import fields
@@ -17,6 +19,7 @@ from pifnet_cli.pages.page import Table, facts_table
 from pifnet_cli.raster.formats import find_scene
 
 PACKAGES = ("numpy", "scipy", "numba", "torch", "rasterio", "spectral", "matplotlib", "jinja2")
+PROGRAMS = ("pifnet", "__main__.py")  # as Python names them that run the command line
 
 
 def files_table(files: Sequence[tuple[str, Path]]) -> Table:
@@ -38,6 +41,12 @@ def versions_table() -> Table:
     facts += [(name, _version(name)) for name in PACKAGES]
     facts.append(("platform", platform.platform()))
     return facts_table(facts, caption="Versions", is_folded=True)
+
+
+def command_line() -> str:
+    """The words that `pifnet` was started with; none inside another program."""
+    program, *words = sys.argv or [""]
+    return shlex.join(["pifnet", *words]) if Path(program).name in PROGRAMS else ""
 
 
 def time_of_day() -> str:

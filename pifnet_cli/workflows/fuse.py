@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from pifnet_cli.fusion.outputs import FileOutputs
 from pifnet_cli.fusion.plan import plan_fusion
 from pifnet_cli.fusion.run import FusedScene, chosen_bands, run_fusion
@@ -44,13 +42,12 @@ def fuse_scene(
 
 def preview_fusion(
     lr_hsi: Path, hr_msi: Path, output: Path, settings: FuseSettings, *, checkpoint: Path | None = None
-) -> dict[str, object]:
+) -> FusedScene:
     """What `fuse_scene` would do, after the same checks of inputs and output; nothing is written."""
     with open_scene(lr_hsi) as lr, open_scene(hr_msi) as hr:
         plan = plan_fusion(chosen_bands(lr, settings.bands), hr, output, settings, checkpoint=checkpoint)
         _outputs(lr_hsi, hr_msi, settings).require(plan)
-    pixels = plan.target.grid.height * plan.target.grid.width * plan.target.bands.count
-    return FusedScene(plan).record() | {"bytes uncompressed": pixels * np.dtype(plan.target.dtype).itemsize}
+    return FusedScene(plan)
 
 
 def _outputs(lr_hsi: Path, hr_msi: Path, settings: FuseSettings) -> FileOutputs:

@@ -2,7 +2,8 @@ import logging
 
 import pytest
 
-from pifnet_cli.commands.console import Notices, reporting
+from pifnet_cli.commands.console import reporting
+from pifnet_cli.notices import Notices
 
 log = logging.getLogger("pifnet_cli.some.part")
 

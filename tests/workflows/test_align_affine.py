@@ -56,7 +56,7 @@ def test_a_turned_pair_is_fused_as_if_it_were_none(tmp_path):
 
 def test_what_was_corrected_is_told(tmp_path):
     lr, hr, _ = _pair(tmp_path, misplaced=TURNED)
-    record = preview_fusion(lr, hr, tmp_path / "fused.tif", REGRESSION)
+    record = preview_fusion(lr, hr, tmp_path / "fused.tif", REGRESSION).record()
     assert record["rotation corrected"] == pytest.approx(0.8, abs=0.05)
     assert record["scale corrected"] == pytest.approx([1.01, 1.01], abs=2e-3)
     assert record["shift corrected"] == pytest.approx([-0.25, 0.5], abs=0.1)
@@ -65,7 +65,7 @@ def test_what_was_corrected_is_told(tmp_path):
 
 def test_a_pair_that_is_moved_alone_tells_of_no_rotation(tmp_path):
     lr, hr, _ = _pair(tmp_path, displaced=(0.4, -0.25))
-    record = preview_fusion(lr, hr, tmp_path / "fused.tif", REGRESSION)
+    record = preview_fusion(lr, hr, tmp_path / "fused.tif", REGRESSION).record()
     assert "rotation corrected" not in record
     assert record["shift corrected"] == pytest.approx([0.4, -0.25], abs=0.05)
 
@@ -96,14 +96,16 @@ def test_scenes_without_georeferencing_are_brought_together(tmp_path):
 def test_all_of_the_hr_msi_may_be_kept(tmp_path):
     lr, hr, _ = _pair(tmp_path, **BARE)
     settings = FuseSettings(method=Method.REGRESSION, align=Align.AFFINE, extent=Extent.HR)
-    record = preview_fusion(lr, hr, tmp_path / "fused.tif", settings)
+    record = preview_fusion(lr, hr, tmp_path / "fused.tif", settings).record()
     assert (record["height"], record["width"]) == SIZE
 
 
 def test_a_told_blur_is_kept(tmp_path):
     lr, hr, _ = _pair(tmp_path, misplaced=TURNED)
     settings = FuseSettings(method=Method.REGRESSION, align=Align.AFFINE, mtf_at_nyquist=0.35)
-    assert preview_fusion(lr, hr, tmp_path / "fused.tif", settings)["mtf"] == pytest.approx([0.35, 0.35], abs=1e-3)
+    assert preview_fusion(lr, hr, tmp_path / "fused.tif", settings).record()["mtf"] == pytest.approx(
+        [0.35, 0.35], abs=1e-3
+    )
 
 
 def test_naive_phase_and_affine_exclude_each_other(tmp_path):

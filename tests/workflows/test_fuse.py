@@ -212,7 +212,7 @@ def test_extent_hr_keeps_all_of_the_hr_msi(tmp_path):
 
 def test_dry_run_writes_nothing(tmp_path):
     lr, hr = _pair(tmp_path)
-    record = preview_fusion(lr, hr, tmp_path / "fused.tif", REGRESSION)
+    record = preview_fusion(lr, hr, tmp_path / "fused.tif", REGRESSION).record()
     assert record["height"] == 96
     assert record["method"] == "regression"
     assert not (tmp_path / "fused.tif").exists()
@@ -299,7 +299,7 @@ def test_a_rotated_scene_has_a_straight_outline_whatever_the_method(method, tmp_
 
 def test_what_was_found_is_recorded(tmp_path):
     lr, hr, _ = _displaced(tmp_path)
-    record = preview_fusion(lr, hr, tmp_path / "fused.tif", FuseSettings())
+    record = preview_fusion(lr, hr, tmp_path / "fused.tif", FuseSettings()).record()
     assert record["shift corrected"] == pytest.approx(DISPLACED, abs=0.05)
     assert record["mtf"] == pytest.approx([0.2, 0.2], abs=0.05)
 
@@ -342,14 +342,14 @@ def test_a_shift_is_not_told_twice(align):
 @pytest.mark.parametrize("align", list(Align))
 def test_a_given_mtf_stands_whatever_the_pair_tells(align, tmp_path):
     lr, hr, _ = _displaced(tmp_path)
-    record = preview_fusion(lr, hr, tmp_path / "fused.tif", FuseSettings(mtf_at_nyquist=0.35, align=align))
+    record = preview_fusion(lr, hr, tmp_path / "fused.tif", FuseSettings(mtf_at_nyquist=0.35, align=align)).record()
     assert record["mtf"] == pytest.approx([0.35, 0.35], abs=1e-3)
     assert any(record["shift corrected"]) is (align is not Align.NONE)
 
 
 def test_a_given_protocol_stands_whatever_the_pair_tells(tmp_path):
     lr, hr, _ = _displaced(tmp_path)
-    record = preview_fusion(lr, hr, tmp_path / "fused.tif", FuseSettings(protocol=Protocol.PAPER))
+    record = preview_fusion(lr, hr, tmp_path / "fused.tif", FuseSettings(protocol=Protocol.PAPER)).record()
     expected = np.exp(-0.5 * (np.pi * PAPER_SIGMA / 4) ** 2)
     assert record["mtf"] == pytest.approx([expected, expected], abs=1e-3)
 
@@ -361,7 +361,7 @@ def test_a_checkpoint_s_blur_stands_unless_the_user_gives_one(asked, tmp_path):
     header = Header("pifnet", "anchored", {}, bands_record(Bands(14)), bands_record(Bands(3)), 4.0, sensor, 1.0)
     save_checkpoint(tmp_path / "model", Checkpoint(header, {"weight": np.zeros(2, dtype=np.float32)}))
     settings = FuseSettings(mtf_at_nyquist=asked)
-    record = preview_fusion(lr, hr, tmp_path / "fused.tif", settings, checkpoint=tmp_path / "model")
+    record = preview_fusion(lr, hr, tmp_path / "fused.tif", settings, checkpoint=tmp_path / "model").record()
     assert record["mtf"] == pytest.approx([asked or 0.25] * 2, abs=1e-3)
     assert record["shift corrected"] == pytest.approx(DISPLACED, abs=0.05)
 
@@ -370,7 +370,7 @@ def test_a_pair_that_tells_nothing_keeps_its_place_and_the_usual_blur(tmp_path):
     lr, hr = _pair(tmp_path)
     with rasterio.open(hr, "r+") as dataset:
         dataset.write(np.full((3, 96, 120), 7, dtype=np.float32))
-    record = preview_fusion(lr, hr, tmp_path / "fused.tif", FuseSettings())
+    record = preview_fusion(lr, hr, tmp_path / "fused.tif", FuseSettings()).record()
     assert record["method"] == "regression"
     assert record["shift corrected"] == [0.0, 0.0]
     assert record["mtf"] == pytest.approx([0.3, 0.3], abs=1e-3)
