@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 WAVELENGTHS, WIDTHS, GOOD = ("wavelength", "wavelengths"), ("fwhm",), ("good", "good_wavelengths", "bbl")
 STORAGE = {  # attributes of the file or the numbers that an array was read from
-    "scale_factor", "add_offset", "_FillValue", "missing_value", "samples", "lines", "bands", "header_offset", "file_type",
-    "data_type", "interleave", "byte_order", "data_ignore_value", "data_gain_values", "data_offset_values",
-    "reflectance_scale_factor", "map_info", "coordinate_system_string",
+    "scale_factor", "add_offset", "_FillValue", "missing_value", "samples", "lines", "bands", "header_offset",
+    "file_type", "data_type", "interleave", "byte_order", "data_ignore_value", "data_gain_values",
+    "data_offset_values", "reflectance_scale_factor", "map_info", "coordinate_system_string",
 }  # fmt: skip
 ONE_PLANE = 'LOCAL_CS["the plane that both arrays lie on",UNIT["pixel",1]]'
 STALE = 1e-3  # pixels by which the coordinates may leave the transform that is noted beside them
@@ -223,7 +223,7 @@ def _taken(image: "DataArray", band_dim: str, scene: Scene) -> "DataArray":
     if image.sizes[band_dim] == scene.bands.count:
         return image
     good = _of_bands(image, band_dim, GOOD)
-    chosen = [] if good is None else np.flatnonzero(np.asarray(good[0], dtype=float))
+    chosen: Any = [] if good is None else np.flatnonzero(np.asarray(good[0], dtype=float))
     return image.isel({band_dim: chosen})
 
 
