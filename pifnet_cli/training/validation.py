@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from pifnet_cli.choices import Precision
 from pifnet_cli.metrics.with_reference import psnr_db
-from pifnet_cli.networks.build import grown_to_rule
+from pifnet_cli.networks.on_device import NetworkOnDevice
+from pifnet_cli.networks.variants import starting_image
 from pifnet_cli.scene import Pixels, Window
-from pifnet_cli.training.objectives import Network, Objective
+from pifnet_cli.training.objectives import Objective
 from pifnet_cli.training.patches import Sample, TrainingPair, whole_sample
-from pifnet_models.interface import FusionNetwork
 
 TILE = 128  # HR pixels
 HALO = 16  # HR pixels round a tile that are fused with it and cut off
@@ -60,7 +60,7 @@ class Validation:
             self._baselines = self._mean_psnr(_start), self._mean_psnr(_upsampled)
         if not np.isfinite(self._baselines).all():
             return None
-        run = network_function(network, device)
+        run = NetworkOnDevice(network, device, Precision.FLOAT32, remedy="train with --device cpu")
         score = self._mean_psnr(lambda sample: self._objective.fused(run, sample))
         return HeldOut(score, *self._baselines)
 
@@ -97,27 +97,8 @@ class Validation:
         return sample
 
 
-def network_function(network: nn.Module, device: torch.device) -> Network:
-    """A network as a function of arrays (channels, H, W), in evaluation mode, padded to the sizes it accepts."""
-    rule = cast("FusionNetwork", network).size_rule
-
-    @torch.no_grad()
-    def run(hsi: Pixels, msi: Pixels, lr_hsi: Pixels | None = None) -> Pixels:
-        network.eval()
-        height, width = hsi.shape[1:]
-        planes = (torch.from_numpy(plane)[None].to(device) for plane in grown_to_rule(hsi, msi, lr_hsi, rule=rule))
-        answer: Pixels = network(*planes)[0, :, :height, :width].float().cpu().numpy()
-        return answer
-
-    return run
-
-
 def _start(sample: Sample) -> Pixels:
-    """The anchor, or the regression where there is none of its own."""
-    if sample.anchor is not None:
-        return sample.anchor
-    inputs = sample.tile.inputs()
-    return sample.regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
+    return starting_image(sample.tile.inputs(), sample.regression, sample.anchor)
 
 
 def _upsampled(sample: Sample) -> Pixels:
