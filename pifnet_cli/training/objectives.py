@@ -15,7 +15,7 @@ from pifnet_cli.pair.network_inputs import image_planes
 from pifnet_cli.scene import Pixels
 from pifnet_cli.training.augment import mixed_components
 from pifnet_cli.training.losses import absolute_error, inverse_penalty, spectral_dissimilarity, weighted_squared_error
-from pifnet_cli.training.patches import Sample
+from pifnet_cli.training.patches import TrainingPatch
 from pifnet_models.pifnet.anchored import ResidualBasis, features, image_scales, target_coefficients
 
 Floats = NDArray[np.float32]
@@ -66,7 +66,7 @@ class Losses(NamedTuple):
 class Objective(Protocol):
     """A variant of training."""
 
-    def example(self, sample: Sample) -> Example:
+    def example(self, patch: TrainingPatch) -> Example:
         """A patch as it is."""
 
     def augmented(self, example: Example, rng: Generator) -> Example:
@@ -75,7 +75,7 @@ class Objective(Protocol):
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """Run the network and compare."""
 
-    def fused(self, run: RunNetwork, sample: Sample) -> Pixels:
+    def fused(self, run: RunNetwork, patch: TrainingPatch) -> Pixels:
         """The image (C, H, W) that the network makes of a patch, as at inference; the reference is not looked at."""
 
 
@@ -109,12 +109,12 @@ class CorrectionObjective:
         self._weights, self._noise = weights, np.float32(input_noise)
         self._energy = torch.from_numpy(basis.energy)
 
-    def example(self, sample: Sample) -> Example:
+    def example(self, patch: TrainingPatch) -> Example:
         """Components of the residual, and of what the anchor misses."""
-        inputs, regression = sample.tile.inputs(), sample.regression
-        hsi, msi = features(**inputs._asdict(), regression=regression, basis=self.basis, anchor=sample.anchor)
-        start = starting_image(inputs, regression, sample.anchor)
-        return Example(hsi, msi, target_coefficients(sample.reference, start, regression=regression, basis=self.basis))
+        inputs, regression = patch.tile.inputs(), patch.regression
+        hsi, msi = features(**inputs._asdict(), regression=regression, basis=self.basis, anchor=patch.anchor)
+        start = starting_image(inputs, regression, patch.anchor)
+        return Example(hsi, msi, target_coefficients(patch.reference, start, regression=regression, basis=self.basis))
 
     def augmented(self, example: Example, rng: Generator) -> Example:
         """Components randomly mixed; a little noise on the inputs."""
@@ -131,10 +131,10 @@ class CorrectionObjective:
         # The correction starts at zero, where it has no direction: angles are those of the residual it completes.
         return _with_paper_terms(network, batch, error, self._weights, base=batch.hsi[:, : len(self._energy)])
 
-    def fused(self, run: RunNetwork, sample: Sample) -> Pixels:
+    def fused(self, run: RunNetwork, patch: TrainingPatch) -> Pixels:
         """The anchor plus the network's correction."""
         return corrected_image(
-            run, sample.tile.inputs(), regression=sample.regression, basis=self.basis, anchor=sample.anchor
+            run, patch.tile.inputs(), regression=patch.regression, basis=self.basis, anchor=patch.anchor
         )
 
 
@@ -148,11 +148,11 @@ class ImageObjective:
         """`block_ratio`: HR pixels along the side of an LR pixel, where the network takes the LR-HSI itself."""
         self._weights, self._noise, self._block_ratio = weights, np.float32(input_noise), block_ratio
 
-    def example(self, sample: Sample) -> Example:
+    def example(self, patch: TrainingPatch) -> Example:
         """Inputs and the truth, in the pair's scales."""
-        scales = image_scales(sample.regression)
-        planes = image_planes(sample.tile, block_ratio=self._block_ratio, anchor=sample.anchor, scales=scales)
-        return Example(planes.hsi, planes.msi, sample.reference / scales[0], planes.lr_hsi)
+        scales = image_scales(patch.regression)
+        planes = image_planes(patch.tile, block_ratio=self._block_ratio, anchor=patch.anchor, scales=scales)
+        return Example(planes.hsi, planes.msi, patch.reference / scales[0], planes.lr_hsi)
 
     def augmented(self, example: Example, rng: Generator) -> Example:
         """A little noise on the inputs."""
@@ -166,10 +166,10 @@ class ImageObjective:
 
         return _with_paper_terms(network, batch, error, self._weights, base=None)
 
-    def fused(self, run: RunNetwork, sample: Sample) -> Pixels:
+    def fused(self, run: RunNetwork, patch: TrainingPatch) -> Pixels:
         """The network's image in the pair's units; NaN where the inputs are."""
-        scales = image_scales(sample.regression)
-        return predicted_image(run, sample.tile, block_ratio=self._block_ratio, scales=scales, anchor=sample.anchor)
+        scales = image_scales(patch.regression)
+        return predicted_image(run, patch.tile, block_ratio=self._block_ratio, scales=scales, anchor=patch.anchor)
 
 
 def _noisy(example: Example, std: np.float32, rng: Generator) -> Example:
