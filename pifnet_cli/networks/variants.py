@@ -1,4 +1,4 @@
-"""What each variant makes of a tile: `anchored` corrects an estimate of the image, `paper` predicts the image."""
+"""A network's result on a tile, by variant: `anchored` corrects an estimate of the image, `paper` predicts it."""
 
 from collections.abc import Callable
 

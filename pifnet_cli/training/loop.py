@@ -1,4 +1,4 @@
-"""One step, one validation, and the loop over them; serves every network."""
+"""The loop of steps and validations that trains every network."""
 
 import copy
 import math
@@ -63,11 +63,11 @@ class TrainingStatus:
         step: Steps that are done.
         seconds: Time that they took.
         progress: Share of the budget that is used, 0 to 1.
-        learning_rate: Of the last step.
+        learning_rate: The last step's.
         losses: Means of the loss's parts since the last validation.
         held_out: Scores of the last validation; None where nothing is held out.
-        best: The best scores so far, likewise.
-        best_step: The step of these.
+        best: The best scores so far; None where nothing is held out.
+        best_step: The step that they were found after.
     """
 
     step: int = 0
@@ -86,7 +86,7 @@ class TrainingStatus:
 
     @property
     def seconds_left(self) -> float:
-        """At the pace so far; NaN before there is one."""
+        """Time to the end of the budget at the pace so far; NaN before the first step."""
         return self.seconds * (1 - self.progress) / self.progress if self.progress else math.nan
 
     def to_record(self) -> dict[str, Any]:
@@ -119,11 +119,11 @@ class Learner:
 
     @property
     def answering(self) -> nn.Module:
-        """The network that is validated and kept."""
+        """The network that is validated and saved: the running mean of weights, where there is one."""
         return self.network if self.running_mean is None else self.running_mean
 
     def step(self, batch: Batch, objective: Objective, *, rate: float, number: int) -> dict[str, float]:
-        """Move the weights once; returns the parts of the loss.
+        """Move the weights once, and return the loss and its parts.
 
         Raises:
             FloatingPointError: Loss or gradient is not finite; the weights are as before.
@@ -159,17 +159,15 @@ class Learner:
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """What `Training.run` calls between its steps.
+    """Functions that `Training.run` calls between its steps.
 
     Attributes:
         validate: Scores the network that answers; None where nothing is held out.
-        validations: How many, evenly over the budget.
-        save: Called after each validation; saves what is to be saved and returns its name.
-        report: Called after each step.
+        save: Saves the training after each validation, and returns the name of its best checkpoint.
+        report: Receives the status after each step.
     """
 
     validate: Callable[[nn.Module], HeldOut | None]
-    validations: int
     save: Callable[[TrainingStatus], str]
     report: ReportStatus
 
@@ -178,10 +176,18 @@ class Training:
     """The loop over steps and validations. It opens no file."""
 
     def __init__(
-        self, learner: Learner, *, objective: Objective, budget: Budget, callbacks: Callbacks, status: TrainingStatus
+        self,
+        learner: Learner,
+        *,
+        objective: Objective,
+        budget: Budget,
+        validations: int,
+        callbacks: Callbacks,
+        status: TrainingStatus,
     ) -> None:
+        """Go on from a status; `validations` are spread evenly over the budget."""
         self._learner, self._objective = learner, objective
-        self._budget, self._callbacks = budget, callbacks
+        self._budget, self._validations, self._callbacks = budget, validations, callbacks
         self._status = replace(status, progress=budget.progress(status.step, status.seconds))
         self._started = monotonic() - status.seconds
         self._sums: dict[str, float] = {}
@@ -212,9 +218,7 @@ class Training:
     def _is_due(self, before: float) -> bool:
         """Whether a validation's place in the budget lies between `before` and now; at the end one always does."""
         rounding = 1e-9
-        first, last = (
-            int(progress * self._callbacks.validations + rounding) for progress in (before, self._status.progress)
-        )
+        first, last = (int(progress * self._validations + rounding) for progress in (before, self._status.progress))
         return last > first
 
     def _move(self, batch: Batch) -> None:
@@ -256,7 +260,7 @@ class Training:
 
 @contextmanager
 def contained_randomness(seed: int) -> Generator[None, None, None]:
-    """Torch's global generators are seeded inside and as they were outside: a step is a function of its number."""
+    """Seed torch's global generators inside, and leave them as they were: a step is a function of its number."""
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""What a variant shows its network, asks of it, and makes of its answer."""
+"""Objectives, one per variant: a network's inputs and target, its losses, and the image that its answer stands for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Batch(NamedTuple):
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """What the network is called with."""
+        """The network's arguments."""
         return (self.hsi, self.msi) if self.lr_hsi is None else (self.hsi, self.msi, self.lr_hsi)
 
     def to(self, device: torch.device) -> "Batch":
@@ -57,23 +57,23 @@ class Batch(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """What is minimised, and its parts before weighting."""
+    """The loss, and its parts before weighting."""
 
     total: Tensor
     parts: dict[str, Tensor]
 
 
 class Objective(Protocol):
-    """A variant of training."""
+    """What a network is trained for."""
 
     def example(self, patch: TrainingPatch) -> Example:
-        """A patch as it is."""
+        """The network's inputs and target on a patch."""
 
     def augmented(self, example: Example, rng: Generator) -> Example:
-        """Another that could have been, where that is made after degradation."""
+        """The example with random changes that need no new degradation."""
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
-        """Run the network and compare."""
+        """Run the network on a batch and compare its answer with the target."""
 
     def fused(self, run: RunNetwork, patch: TrainingPatch) -> Pixels:
         """The image (C, H, W) that the network makes of a patch, as at inference; the reference is not looked at."""
@@ -81,14 +81,14 @@ class Objective(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """Of the paper's terms beside the error itself."""
+    """Weights of the paper's two terms beside the error itself."""
 
     inverse: float
     cosine: float
 
     @property
     def need_auxiliary(self) -> bool:
-        """Whether more than the network's answer is compared."""
+        """Whether the loss compares more than the network's answer."""
         return self.inverse > 0 or self.cosine > 0
 
 

@@ -62,7 +62,7 @@ class TrainingPair:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingPatch:
-    """A tile of a pair with its truth, and what is global to the scene it comes from.
+    """A tile of a pair with its truth, and with what is computed for the network to start from.
 
     Attributes:
         tile: Both scenes.
@@ -80,7 +80,7 @@ class TrainingPatch:
 
 @dataclass(frozen=True, slots=True)
 class PatchNeeds:
-    """What a network asks of its patches.
+    """The demands of a network on its patches.
 
     Attributes:
         phase: Where LR pixels are taken to lie.
@@ -95,7 +95,7 @@ class PatchNeeds:
 
 
 def anchor_margin(pairs: Sequence[TrainingPair]) -> int:
-    """How many LR pixels round a patch the widest of the pairs' anchors looks at."""
+    """LR pixels round a patch that the widest of the pairs' anchors looks at."""
     return max((pair.anchor.margin for pair in pairs if pair.anchor is not None), default=SUPPORT)
 
 

@@ -1,4 +1,4 @@
-"""How every network is trained where the user says nothing: as published, or, for `anchored`, as we found best."""
+"""The recipe of every network: as published, or, for the anchored variant, as we found best."""
 
 import math
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -134,7 +134,7 @@ PUBLISHED = {
 
 
 def recipe_of(settings: TrainSettings) -> Recipe:
-    """The method's recipe with all that the settings say put in its place.
+    """The method's recipe with the overrides, network arguments and budget of the settings.
 
     A recipe's budget counts only where the settings have none.
     """

@@ -102,7 +102,7 @@ def opened_folder(folder: Path, *, start: Start, overwrite: Overwrite) -> Traini
 
 
 def fingerprint(settings: TrainSettings, recipe: Recipe, scenes: Sequence[TrainingScene]) -> dict[str, Any]:
-    """What must be the same when a training is resumed, as JSON values: all options that decide it, and its scenes."""
+    """The options and scenes that must be the same when a training is resumed, as JSON values."""
     numbers = asdict(recipe)
     optimisation, pool = numbers.pop("optimisation"), numbers.pop("cached_examples")
     chosen = asdict(settings) | numbers | optimisation | {"pool": pool}  # flat, and named as in all states so far

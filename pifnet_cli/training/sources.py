@@ -1,4 +1,4 @@
-"""What can be trained on: folders with a pair and its truth, or scenes that are degraded where they are read."""
+"""Training scenes: folders with a pair and its truth, or reference scenes that are degraded where they are read."""
 
 import json
 import math

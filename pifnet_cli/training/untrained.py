@@ -1,4 +1,4 @@
-"""What a training begins with: the basis of its corrections, the network's shape, the objective."""
+"""The start of a training: the basis of corrections, the untrained network, its objective."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -69,7 +69,7 @@ def untrained_network(method: Method, hyper_parameters: dict[str, Any], *, patch
 
 
 def objective_of(network: nn.Module, basis: ResidualBasis | None, recipe: Recipe) -> Objective:
-    """What the network is trained for: corrections in a basis, or images where there is none."""
+    """The network's objective: corrections in a basis, or images where there is none."""
     weights = LossWeights(inverse=recipe.inverse_weight, cosine=recipe.cosine_weight)
     if basis is None:
         ratio = block_ratio(network)
@@ -78,7 +78,7 @@ def objective_of(network: nn.Module, basis: ResidualBasis | None, recipe: Recipe
 
 
 def _band_scale(pairs: Sequence[TrainingPair]) -> NDArray[np.float64]:
-    """What whitens the LR-HSI's noise, (C,), where every pair's sensor model tells it; ones elsewhere."""
+    """Scales (C,) that whiten the LR-HSI's noise, where every pair's sensor model tells it; else ones."""
     variances = [
         np.square(noise_std(band_mean_square(pair.regression), pair.sensor.hsi_snr_db).astype(np.float64))
         for pair in pairs

@@ -74,7 +74,7 @@ def train_model(
         inputs: Folders written by `pifnet simulate`, folders with a real pair and its truth, or reference scenes.
         folder: Receives the best checkpoint (`checkpoint.json`, `weights.safetensors`), the last one
             (`last.safetensors`), `history.jsonl`, and `state.safetensors` to resume from.
-        settings: How.
+        settings: The network, its recipe and its budget.
         progress: Called after every step.
 
     Raises:
@@ -113,12 +113,18 @@ def train_model(
         validation = Validation(validated, objective, margin=needs.margin)
         callbacks = Callbacks(
             validate=lambda network: validation.score(network, device=learner.device),
-            validations=settings.validations,
             save=files.save,
             report=progress,
         )
         budget = Budget.of_recipe(recipe, places=len(patches))
-        training = Training(learner, objective=objective, budget=budget, callbacks=callbacks, status=status)
+        training = Training(
+            learner,
+            objective=objective,
+            budget=budget,
+            validations=settings.validations,
+            callbacks=callbacks,
+            status=status,
+        )
         examples = ExampleCache(patches.patch, objective, size=recipe.cached_examples)
         end = training.run(lambda step: examples.batch(step, batch_size=recipe.batch_size, seed=settings.seed))
         return TrainingResult(folder, files.header, end)

@@ -181,7 +181,7 @@ def test_examples_of_block_networks_are_planes_of_one_size_and_their_lr_pixels()
     assert batch.target.shape[1:] == (C, 24, 24)
 
 
-def test_a_lattice_s_patches_begin_with_blocks_too():
+def test_strided_patches_begin_with_blocks_too():
     patches = _patches(_pair(Protocol.PAPER, 4), 4, sampling=Sampling.STRIDED)
     for number in range(len(patches)):
         assert blocked(patches.patch(number).tile, 4).tile == Window(0, 0, SIZE, SIZE)
@@ -200,7 +200,7 @@ def test_real_pairs_at_odd_ratios_are_interpolated_where_the_patch_lies():
     assert len(places) == 4
 
 
-def test_a_whole_sample_is_what_the_sensors_saw():
+def test_a_sensed_patch_is_what_the_sensors_saw():
     pair, window = _pair(Protocol.MTF, 4, is_real=True), Window(8, 12, 20, 24)
     patch = sensed_patch(pair, window, margin=3)
     np.testing.assert_array_equal(patch.reference, _ramps()[:, 8:28, 12:36])

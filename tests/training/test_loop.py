@@ -70,8 +70,8 @@ class Record:
     def __init__(self):
         self.saved, self.reported = [], []
 
-    def callbacks(self, validations=4):
-        return Callbacks(validate=self.validate, validations=validations, save=self.save, report=self.reported.append)
+    def callbacks(self):
+        return Callbacks(validate=self.validate, save=self.save, report=self.reported.append)
 
     def validate(self, network):
         return HeldOut(-float((network.bias.detach() - 1).abs().mean()), 0.0, 0.0)
@@ -86,6 +86,7 @@ def train(subject, record, *, limits=None, status=None, batches=batch_at, object
         subject,
         objective=objective or Objective(),
         budget=limits or budget(steps=12),
+        validations=4,
         callbacks=record.callbacks(),
         status=status or TrainingStatus(),
     ).run(batches)

@@ -239,6 +239,13 @@ def test_resuming_otherwise_is_refused(scene, tmp_path):
     train_model([scene], tmp_path / "model", TINY)
     with pytest.raises(SettingsError, match=r"\(patch_size: 16 -> 24\); use the same options"):
         train_model([scene], tmp_path / "model", replace(TINY, start=Start.RESUME, overrides=overriding(patch_size=24)))
+    named = (
+        ({"learning_rate": 0.01}, r"\(learning_rate: 0.001 -> 0.01\)"),
+        ({"cached_examples": 3}, r"\(pool: 0 -> 3\)"),
+    )
+    for changes, message in named:  # flat, by the names that states have always had
+        with pytest.raises(SettingsError, match=message):
+            train_model([scene], tmp_path / "model", replace(TINY, start=Start.RESUME, overrides=overriding(**changes)))
     other = write_scene(tmp_path / "other.tif", pixels(1))
     with pytest.raises(SettingsError, match="trained otherwise"):
         train_model([other], tmp_path / "model", replace(TINY, start=Start.RESUME))
