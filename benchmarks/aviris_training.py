@@ -22,7 +22,7 @@ from pifnet_cli.choices import Protocol, Schedule, Variant
 from pifnet_cli.metrics.with_reference import scores
 from pifnet_cli.pair.resample import CubicResampler
 from pifnet_cli.scene import Positions
-from pifnet_cli.settings import FuseSettings, SimulateSettings, TrainSettings
+from pifnet_cli.settings import FuseSettings, RecipeOverrides, SimulateSettings, TrainSettings
 from pifnet_cli.training.history import read_history
 from pifnet_cli.workflows.fuse import fuse_scene
 from pifnet_cli.workflows.simulate import simulate_scene
@@ -73,11 +73,9 @@ def paper(options: argparse.Namespace) -> TrainSettings:
         variant=Variant.PAPER,
         degradation=DEGRADATION,
         steps=options.paper_steps,
-        patch_size=32,
-        batch_size=2,
-        learning_rate=1e-3,
-        schedule=Schedule.COSINE,
-        ema_decay=0.99,
+        overrides=RecipeOverrides(
+            patch_size=32, batch_size=2, learning_rate=1e-3, schedule=Schedule.COSINE, ema_decay=0.99
+        ),
         seed=options.seed,
     )
 

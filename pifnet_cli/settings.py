@@ -3,8 +3,9 @@
 No slots: commands take their defaults from the classes' own attributes.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from pifnet_cli.catalog import NETWORKS, Method
 from pifnet_cli.choices import (
@@ -187,46 +188,74 @@ class MethodsSettings:
             require(1 <= value <= 10_000, f"{option} {value}: 1 to 10000 was expected")
 
 
+def within(low: float, high: float, option: str, *, default: float | None = None) -> Any:
+    """A field of a number from `low` to `high`, or of None where that is its default; `require_ranges` checks it.
+
+    `option` is what the command line calls it, for the message.
+    """
+    return field(default=default, metadata={"option": option, "low": low, "high": high})
+
+
+def require_ranges(settings: "RecipeOverrides | TrainSettings") -> None:
+    """Raise `SettingsError` unless every field that was made by `within` lies in its range, or is None."""
+    for entry in fields(settings):
+        value = getattr(settings, entry.name)
+        if entry.metadata and value is not None:
+            option, low, high = (entry.metadata[name] for name in ("option", "low", "high"))
+            require(low <= value <= high, f"{option} {value}: {low:g} to {high:g} was expected")
+
+
+@dataclass(frozen=True)
+class RecipeOverrides:
+    """What takes the place of a recipe's own values (`pifnet_cli.training.recipes`); None keeps the recipe's."""
+
+    patch_size: int | None = within(8, 1024, "--patch-size")
+    batch_size: int | None = within(1, 1024, "--batch-size")
+    learning_rate: float | None = within(1e-8, 1.0, "--lr")
+    schedule: Schedule | None = None
+    decay_every: int | None = within(1, 10**6, "--decay-every")
+    decay_factor: float | None = within(1e-6, 1.0, "--decay-factor")
+    beta1: float | None = within(0.0, 0.9999, "--beta1")
+    weight_decay: float | None = within(0.0, 1.0, "--weight-decay")
+    ema_decay: float | None = within(0.0, 0.99999, "--ema")
+    gradient_clip: float | None = within(1e-6, 1e6, "--clip")
+    input_noise: float | None = within(0.0, 10.0, "--input-noise")
+    cached_examples: int | None = within(0, 10**6, "--pool")
+    inverse_weight: float | None = within(0.0, 100.0, "--inverse-weight")
+    cosine_weight: float | None = within(0.0, 100.0, "--cosine-weight")
+
+    def __post_init__(self) -> None:
+        require((self.patch_size or 8) % 2 == 0, f"--patch-size {self.patch_size}: an even number was expected")
+        require_ranges(self)
+
+
 @dataclass(frozen=True)
 class TrainSettings:
-    """Training of a network; `None` stands for the method's recipe (`pifnet_cli.training.recipes`).
+    """Training of a network. The method has a recipe (`pifnet_cli.training.recipes`), which `overrides` change.
 
     A budget ends at whichever of epochs, steps and minutes comes first; a recipe's budget counts only where none is
-    given. `degradation` says how reference scenes become pairs (of a simulated pair its own record does), and which
-    sensor model a real pair has. `validation_share` is the part of every scene, at its lower end, that is held out
-    where `validation` names no scenes of its own. `pool` patches are made once and used again, 0 makes every one anew.
+    given. `network` goes to the network's constructor. `degradation` says how reference scenes become pairs (of a
+    simulated pair its own record does), and which sensor model a real pair has. `validation_share` is the part of every
+    scene, at its lower end, that is held out where `validation` names no scenes of its own.
     """
 
     method: Method = Method.PIFNET
     variant: Variant | None = None
     anchor: Anchor | None = None
     phase: Phase = Phase.TRUE
+    epochs: int | None = within(1, 10**6, "--epochs")
+    steps: int | None = within(1, 10**8, "--steps")
+    minutes: float | None = within(1e-3, 10**6, "--minutes")
+    overrides: RecipeOverrides = RecipeOverrides()
     network: dict[str, HyperParameter] = field(default_factory=dict)
+    components: int = within(1, 256, "--components", default=8)
     degradation: SimulateSettings = field(default_factory=SimulateSettings)
     validation: tuple[Path, ...] = ()
-    validation_share: float = 0.2
-    validations: int = 20
+    validation_share: float = within(0.0, 0.5, "--validation-share", default=0.2)
+    validations: int = within(1, 10_000, "--validations", default=20)
     sampling: Sampling = Sampling.RANDOM
-    stride: int | None = None
-    patch_size: int | None = None
-    batch_size: int | None = None
-    epochs: int | None = None
-    steps: int | None = None
-    minutes: float | None = None
-    learning_rate: float | None = None
-    schedule: Schedule | None = None
-    decay_every: int | None = None
-    decay_factor: float | None = None
-    beta1: float | None = None
-    weight_decay: float | None = None
-    ema_decay: float | None = None
-    gradient_clip: float | None = None
-    input_noise: float | None = None
-    pool: int | None = None
-    components: int = 8
-    inverse_weight: float | None = None
-    cosine_weight: float | None = None
-    seed: int = 0
+    stride: int | None = within(1, 1024, "--stride")
+    seed: int = within(0, 2**63 - 1, "--seed", default=0)
     device: Device = Device.AUTO
     precision: Precision = Precision.AUTO
     start: Start = Start.FRESH
@@ -254,12 +283,9 @@ class TrainSettings:
             not (is_pifnet and self.variant is Variant.PAPER and self.anchor not in (None, Anchor.NONE)),
             f"--variant paper --anchor {self.anchor}: PIF-Net over an anchor is --variant anchored",
         )
-        terms = (self.inverse_weight, self.cosine_weight)
+        terms = (self.overrides.inverse_weight, self.overrides.cosine_weight)
         require(is_pifnet or not any(terms), "--inverse-weight, --cosine-weight: are PIF-Net's alone")
-        require((self.patch_size or 8) % 2 == 0, f"--patch-size {self.patch_size}: an even number was expected")
-        for name, (option, low, high) in TRAIN_RANGES.items():
-            value = getattr(self, name)
-            require(value is None or low <= value <= high, f"{option} {value}: {low:g} to {high:g} was expected")
+        require_ranges(self)
 
     @property
     def variant_used(self) -> Variant:
@@ -272,28 +298,3 @@ class TrainSettings:
         """The one asked for; else the anchored variant's best, and none for networks that predict the image."""
         default = Anchor.REGRESSION if self.variant_used is Variant.ANCHORED else Anchor.NONE
         return self.anchor or default
-
-
-TRAIN_RANGES = {
-    "validation_share": ("--validation-share", 0.0, 0.5),
-    "validations": ("--validations", 1, 10_000),
-    "patch_size": ("--patch-size", 8, 1024),
-    "stride": ("--stride", 1, 1024),
-    "batch_size": ("--batch-size", 1, 1024),
-    "epochs": ("--epochs", 1, 10**6),
-    "steps": ("--steps", 1, 10**8),
-    "minutes": ("--minutes", 1e-3, 10**6),
-    "learning_rate": ("--lr", 1e-8, 1.0),
-    "decay_every": ("--decay-every", 1, 10**6),
-    "decay_factor": ("--decay-factor", 1e-6, 1.0),
-    "beta1": ("--beta1", 0.0, 0.9999),
-    "pool": ("--pool", 0, 10**6),
-    "weight_decay": ("--weight-decay", 0.0, 1.0),
-    "ema_decay": ("--ema", 0.0, 0.99999),
-    "gradient_clip": ("--clip", 1e-6, 1e6),
-    "input_noise": ("--input-noise", 0.0, 10.0),
-    "components": ("--components", 1, 256),
-    "inverse_weight": ("--inverse-weight", 0.0, 100.0),
-    "cosine_weight": ("--cosine-weight", 0.0, 100.0),
-    "seed": ("--seed", 0, 2**63 - 1),
-}

@@ -5,7 +5,7 @@ import pytest
 from pifnet_cli.catalog import NETWORKS, Method
 from pifnet_cli.choices import Anchor, Variant
 from pifnet_cli.errors import SettingsError
-from pifnet_cli.settings import MethodsSettings, TrainSettings
+from pifnet_cli.settings import MethodsSettings, RecipeOverrides, TrainSettings
 
 OTHERS = [method for method in NETWORKS if method is not Method.PIFNET]
 
@@ -38,8 +38,9 @@ def test_pif_net_over_an_anchor_is_the_anchored_variant(anchor):
 @pytest.mark.parametrize("term", ["inverse_weight", "cosine_weight"])
 def test_the_paper_s_terms_are_pif_net_s_alone(method, term):
     with pytest.raises(SettingsError, match="--inverse-weight, --cosine-weight: are PIF-Net's alone"):
-        TrainSettings(method=method, **{term: 0.1})
-    assert getattr(TrainSettings(method=method, **{term: 0.0}), term) == 0  # not to have it can be said
+        TrainSettings(method=method, overrides=RecipeOverrides(**{term: 0.1}))
+    without = TrainSettings(method=method, overrides=RecipeOverrides(**{term: 0.0}))
+    assert getattr(without.overrides, term) == 0  # not to have it can be said
 
 
 @pytest.mark.parametrize(
@@ -66,9 +67,23 @@ def test_what_is_not_said_follows_from_the_method(said, variant, anchor):
         ({"decay_every": 0}, "--decay-every 0: 1 to "),
         ({"decay_factor": 1.5}, "--decay-factor 1.5: 1e-06 to 1 "),
         ({"beta1": 1.0}, "--beta1 1.0: 0 to 0.9999 "),
-        ({"pool": -1}, "--pool -1: 0 to "),
+        ({"cached_examples": -1}, "--pool -1: 0 to "),
         ({"gradient_clip": 0.0}, "--clip 0.0: "),
         ({"patch_size": 17}, "--patch-size 17: an even number"),
+    ],
+)
+def test_overrides_out_of_range_are_refused_by_their_option(said, message):
+    with pytest.raises(SettingsError, match=message):
+        RecipeOverrides(**said)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"validation_share": 0.6}, "--validation-share 0.6: 0 to 0.5 "),
+        ({"minutes": 0.0}, "--minutes 0.0: 0.001 to "),
+        ({"components": 0}, "--components 0: 1 to 256 "),
+        ({"seed": -1}, "--seed -1: 0 to "),
     ],
 )
 def test_numbers_out_of_range_are_refused_by_their_option(said, message):

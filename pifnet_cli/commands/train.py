@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,10 +14,10 @@ from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Anchor, HyperParameter, Log, Overwrite, Phase, Sampling, Schedule, Start, Variant
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
-from pifnet_cli.settings import SimulateSettings, TrainSettings
+from pifnet_cli.settings import RecipeOverrides, SimulateSettings, TrainSettings
 
 if TYPE_CHECKING:
-    from pifnet_cli.training.loop import Position
+    from pifnet_cli.training.loop import ReportStatus, TrainingStatus
 
 
 def train(
@@ -125,7 +125,27 @@ def train(
         variant=variant,
         anchor=anchor,
         phase=phase,
+        epochs=epochs,
+        steps=steps,
+        minutes=minutes,
+        overrides=RecipeOverrides(
+            patch_size=patch_size,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            decay_every=decay_every,
+            decay_factor=decay_factor,
+            beta1=beta1,
+            weight_decay=weight_decay,
+            ema_decay=ema,
+            gradient_clip=clip,
+            input_noise=input_noise,
+            cached_examples=pool,
+            inverse_weight=inverse_weight,
+            cosine_weight=cosine_weight,
+        ),
         network=_hyper_parameters(network or []),
+        components=components,
         degradation=SimulateSettings(
             ratio=ratio,
             protocol=protocol,
@@ -141,24 +161,6 @@ def train(
         validations=validations,
         sampling=sampling,
         stride=stride,
-        patch_size=patch_size,
-        batch_size=batch_size,
-        epochs=epochs,
-        steps=steps,
-        minutes=minutes,
-        learning_rate=learning_rate,
-        schedule=schedule,
-        decay_every=decay_every,
-        decay_factor=decay_factor,
-        beta1=beta1,
-        weight_decay=weight_decay,
-        ema_decay=ema,
-        gradient_clip=clip,
-        input_noise=input_noise,
-        pool=pool,
-        components=components,
-        inverse_weight=inverse_weight,
-        cosine_weight=cosine_weight,
         seed=seed,
         device=device,
         precision=precision,
@@ -174,11 +176,11 @@ def train(
     if as_json:
         typer.echo(json.dumps(result.record(), indent=2))
         return
-    typer.echo(f"{output}: {result.position.step} steps in {result.position.seconds / 60:.1f} minutes")
+    typer.echo(f"{output}: {result.status.step} steps in {result.status.seconds / 60:.1f} minutes")
     if result.best is not None:
         start = Anchor.KRIGING if settings.anchor_used is Anchor.KRIGING else Anchor.REGRESSION
         typer.echo(
-            f"held-out PSNR {result.best.psnr_db:.2f} dB at step {result.position.best_step} "
+            f"held-out PSNR {result.best.psnr_db:.2f} dB at step {result.status.best_step} "
             f"({start.value} {result.best.anchor_psnr_db:.2f}, interpolation {result.best.upsampled_psnr_db:.2f})"
         )
 
@@ -206,10 +208,10 @@ def _number(text: str) -> HyperParameter:
 
 
 @contextmanager
-def _training_bar(quiet: bool) -> "Iterator[Callable[[Position], None]]":
+def _training_bar(quiet: bool) -> "Iterator[ReportStatus]":
     """A bar on stderr with loss, held-out PSNR and the time left; on terminals only."""
     if quiet or not sys.stderr.isatty():
-        yield lambda _position: None
+        yield lambda _status: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -217,16 +219,16 @@ def _training_bar(quiet: bool) -> "Iterator[Callable[[Position], None]]":
     columns = (TextColumn("training"), BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=1.0)
-        yield lambda position: bar.update(task, completed=position.progress, description=_sentence(position))
+        yield lambda status: bar.update(task, completed=status.progress, description=_sentence(status))
 
 
-def _sentence(position: "Position") -> str:
-    words = [f"step {position.step}"]
-    if "loss" in position.losses:
-        words.append(f"loss {position.losses['loss']:.4g}")
-    if position.held_out is not None:
-        words.append(f"PSNR {position.held_out.psnr_db:.2f} dB ({position.held_out.gain_db:+.2f})")
-    if math.isfinite(position.seconds_left):
-        minutes, seconds = divmod(round(position.seconds_left), 60)
+def _sentence(status: "TrainingStatus") -> str:
+    words = [f"step {status.step}"]
+    if "loss" in status.losses:
+        words.append(f"loss {status.losses['loss']:.4g}")
+    if status.held_out is not None:
+        words.append(f"PSNR {status.held_out.psnr_db:.2f} dB ({status.held_out.gain_db:+.2f})")
+    if math.isfinite(status.seconds_left):
+        minutes, seconds = divmod(round(status.seconds_left), 60)
         words.append(f"{minutes}:{seconds:02d} left")
     return ", ".join(words)

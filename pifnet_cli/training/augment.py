@@ -1,4 +1,4 @@
-"""Flips and quarter turns, the same for all that belongs together; and what leaves the physics of a residual alone."""
+"""Augmentation: flips and quarter turns of images, and mixtures of a residual's components."""
 
 import numpy as np
 from numpy.random import Generator
@@ -20,7 +20,7 @@ def turned(image: Pixels, symmetry: int) -> Pixels:
 
 
 def turned_window(window: Window, height: int, width: int, *, symmetry: int) -> Window:
-    """Where the pixels of a window of an image of `height` x `width` lie in the turned image."""
+    """The window of the turned image that holds the pixels of a window of an image of `height` x `width`."""
     for _ in range(symmetry % 4):
         window = Window(width - window.right, window.row, window.width, window.height)
         height, width = width, height
@@ -30,7 +30,7 @@ def turned_window(window: Window, height: int, width: int, *, symmetry: int) -> 
 
 
 def may_be_transposed(geometry: PairGeometry) -> bool:
-    """Whether rows and columns of a tile lie alike in the LR pixels: after degradation only this keeps the phase."""
+    """Whether a tile's rows and columns lie alike in the LR pixels, so that transposing keeps the sampling phase."""
     at: Positions = geometry.tile_in_lr
     if not at.is_separable or len(at.rows) != len(at.columns):
         return False
@@ -41,7 +41,7 @@ def may_be_transposed(geometry: PairGeometry) -> bool:
 def mixed_components(
     hsi: NDArray[np.float32], target: NDArray[np.float32], rng: Generator, *, rotation: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Another residual that could have been: its components with random signs, slightly rotated.
+    """Give a residual's components random signs and rotate them slightly: another residual that could have been.
 
     Args:
         hsi: (G K, H, W), G descriptions of the residual by K components each.

@@ -1,4 +1,4 @@
-"""The course of a training, one JSON object a line; the same numbers for TensorBoard where wanted."""
+"""`history.jsonl`, a line of JSON per validation; TensorBoard receives the same numbers where it is asked for."""
 
 import importlib
 import json

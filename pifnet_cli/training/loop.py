@@ -1,4 +1,4 @@
-"""One step, one validation, and the loop over them; serves every network."""
+"""The loop of steps and validations that trains every network."""
 
 import copy
 import math
@@ -8,21 +8,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from time import monotonic
+from typing import Any
 
 import torch
 from torch import nn
 
-from pifnet_cli.choices import Precision, Schedule
+from pifnet_cli.choices import Precision
 from pifnet_cli.errors import TrainingError
 from pifnet_cli.training.objectives import Batch, Objective
+from pifnet_cli.training.recipes import Optimisation, Recipe
 from pifnet_cli.training.validation import HeldOut
 
-WARM_UP = 20  # steps over which the rate of a cosine schedule rises
 BETA2 = 0.999  # of Adam; no recipe says otherwise
 EMA_START = 10  # the running mean of the first steps reaches back less far
 LOOKAHEAD = 3  # batches that are prepared while a GPU works
 
-BatchAt = Callable[[int], Batch]
+BatchAt = Callable[[int], Batch]  # the batch of a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,12 @@ class Budget:
     epochs: int | None
     minutes: float | None
     steps_per_epoch: int
+
+    @classmethod
+    def of_recipe(cls, recipe: Recipe, *, places: int) -> "Budget":
+        """A recipe's limits; `places` patches cover the scenes once, and are an epoch where the recipe names none."""
+        steps_per_epoch = math.ceil((recipe.epoch_patches or places) / recipe.batch_size)
+        return cls(steps=recipe.steps, epochs=recipe.epochs, minutes=recipe.minutes, steps_per_epoch=steps_per_epoch)
 
     def progress(self, step: int, seconds: float) -> float:
         """Share of the budget that is used, 0 to 1."""
@@ -49,36 +56,19 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Optimisation:
-    """How weights move: AdamW, which is Adam where nothing decays.
+class TrainingStatus:
+    """How far a training has come.
 
-    `decay_every` epochs a schedule of steps multiplies the learning rate by `decay_factor`.
+    Attributes:
+        step: Steps that are done.
+        seconds: Time that they took.
+        progress: Share of the budget that is used, 0 to 1.
+        learning_rate: The last step's.
+        losses: Means of the loss's parts since the last validation.
+        held_out: Scores of the last validation; None where nothing is held out.
+        best: The best scores so far; None where nothing is held out.
+        best_step: The step that they were found after.
     """
-
-    learning_rate: float
-    schedule: Schedule
-    decay_every: int
-    decay_factor: float
-    beta1: float
-    weight_decay: float
-    ema_decay: float
-    gradient_clip: float
-
-    def rate(self, step: int, *, progress: float, epoch: int) -> float:
-        """The learning rate of one step."""
-        match self.schedule:
-            case Schedule.COSINE:
-                fall = 0.5 * (1 + math.cos(math.pi * progress))
-                return self.learning_rate * fall * min(1.0, (step + 1) / WARM_UP)
-            case Schedule.STEPS:
-                return float(self.learning_rate * self.decay_factor ** (epoch // self.decay_every))
-            case Schedule.CONSTANT:
-                return self.learning_rate
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a training stands. `losses` are means of the loss's parts since the last validation."""
 
     step: int = 0
     seconds: float = 0.0
@@ -96,8 +86,17 @@ class Position:
 
     @property
     def seconds_left(self) -> float:
-        """At the pace so far; NaN before there is one."""
+        """Time to the end of the budget at the pace so far; NaN before the first step."""
         return self.seconds * (1 - self.progress) / self.progress if self.progress else math.nan
+
+    def to_record(self) -> dict[str, Any]:
+        """The status as JSON values, as `history.jsonl` has it; held-out scores only where there are any."""
+        losses = {("loss" if name == "loss" else f"loss_{name}"): value for name, value in self.losses.items()}
+        record = {"step": self.step, "seconds": round(self.seconds, 3), "learning_rate": self.learning_rate, **losses}
+        return record if self.held_out is None else record | self.held_out.to_record()
+
+
+ReportStatus = Callable[[TrainingStatus], None]
 
 
 class Learner:
@@ -120,11 +119,11 @@ class Learner:
 
     @property
     def answering(self) -> nn.Module:
-        """The network that is validated and kept."""
+        """The network that is validated and saved: the running mean of weights, where there is one."""
         return self.network if self.running_mean is None else self.running_mean
 
     def step(self, batch: Batch, objective: Objective, *, rate: float, number: int) -> dict[str, float]:
-        """Move the weights once; returns the parts of the loss.
+        """Move the weights once, and return the loss and its parts.
 
         Raises:
             FloatingPointError: Loss or gradient is not finite; the weights are as before.
@@ -159,37 +158,43 @@ class Learner:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """What `run` does beside stepping.
+class Callbacks:
+    """Functions that `Training.run` calls between its steps.
 
     Attributes:
         validate: Scores the network that answers; None where nothing is held out.
-        validations: How many, evenly over the budget.
-        keep: Called after each validation; saves what is to be saved and returns its name.
-        report: Called after each step.
+        save: Saves the training after each validation, and returns the name of its best checkpoint.
+        report: Receives the status after each step.
     """
 
     validate: Callable[[nn.Module], HeldOut | None]
-    validations: int
-    keep: Callable[[Position], str]
-    report: Callable[[Position], None]
+    save: Callable[[TrainingStatus], str]
+    report: ReportStatus
 
 
 class Training:
-    """The loop. It opens no file and owns no clock but its own."""
+    """The loop over steps and validations. It opens no file."""
 
     def __init__(
-        self, learner: Learner, *, objective: Objective, budget: Budget, course: Course, position: Position
+        self,
+        learner: Learner,
+        *,
+        objective: Objective,
+        budget: Budget,
+        validations: int,
+        callbacks: Callbacks,
+        status: TrainingStatus,
     ) -> None:
+        """Go on from a status; `validations` are spread evenly over the budget."""
         self._learner, self._objective = learner, objective
-        self._budget, self._course = budget, course
-        self._position = replace(position, progress=budget.progress(position.step, position.seconds))
-        self._started = monotonic() - position.seconds
+        self._budget, self._validations, self._callbacks = budget, validations, callbacks
+        self._status = replace(status, progress=budget.progress(status.step, status.seconds))
+        self._started = monotonic() - status.seconds
         self._sums: dict[str, float] = {}
-        self._since = position.step
+        self._since = status.step
         self._last_good = "the checkpoint that was resumed"
 
-    def run(self, batch_at: BatchAt) -> Position:
+    def run(self, batch_at: BatchAt) -> TrainingStatus:
         """Train to the end of the budget.
 
         Args:
@@ -198,30 +203,28 @@ class Training:
         Raises:
             TrainingError: The loss is not finite, or memory ran out; names the last good checkpoint.
         """
-        if self._position.step == 0:
+        if self._status.step == 0:
             self._validate()
         ahead = LOOKAHEAD if self._learner.device.type == "cuda" else 0
-        with closing(prepared(batch_at, self._position.step, ahead)) as batches:
-            while self._position.progress < 1:
-                before = self._position.progress
+        with closing(prepared(batch_at, self._status.step, ahead)) as batches:
+            while self._status.progress < 1:
+                before = self._status.progress
                 self._move(next(batches))
                 if self._is_due(before):
                     self._validate()
-                self._course.report(self._position)
-        return self._position
+                self._callbacks.report(self._status)
+        return self._status
 
     def _is_due(self, before: float) -> bool:
         """Whether a validation's place in the budget lies between `before` and now; at the end one always does."""
         rounding = 1e-9
-        first, last = (
-            int(progress * self._course.validations + rounding) for progress in (before, self._position.progress)
-        )
+        first, last = (int(progress * self._validations + rounding) for progress in (before, self._status.progress))
         return last > first
 
     def _move(self, batch: Batch) -> None:
-        position, number = self._position, self._position.step
+        status, number = self._status, self._status.step
         epoch = number // self._budget.steps_per_epoch
-        rate = self._learner.optimisation.rate(number, progress=position.progress, epoch=epoch)
+        rate = self._learner.optimisation.rate(number, progress=status.progress, epoch=epoch)
         try:
             parts = self._learner.step(batch, self._objective, rate=rate, number=number)
         except FloatingPointError as error:
@@ -236,8 +239,8 @@ class Training:
             ) from error
         self._sums = {name: self._sums.get(name, 0.0) + value for name, value in parts.items()}
         seconds = monotonic() - self._started
-        self._position = replace(
-            position,
+        self._status = replace(
+            status,
             step=number + 1,
             seconds=seconds,
             progress=self._budget.progress(number + 1, seconds),
@@ -246,18 +249,18 @@ class Training:
         )
 
     def _validate(self) -> None:
-        held_out = self._course.validate(self._learner.answering)
-        best, best_step = self._position.best, self._position.best_step
+        held_out = self._callbacks.validate(self._learner.answering)
+        best, best_step = self._status.best, self._status.best_step
         if held_out is None or best is None or held_out.psnr_db > best.psnr_db:
-            best, best_step = held_out, self._position.step
-        self._position = replace(self._position, held_out=held_out, best=best, best_step=best_step)
-        self._last_good = self._course.keep(self._position)
-        self._sums, self._since = {}, self._position.step
+            best, best_step = held_out, self._status.step
+        self._status = replace(self._status, held_out=held_out, best=best, best_step=best_step)
+        self._last_good = self._callbacks.save(self._status)
+        self._sums, self._since = {}, self._status.step
 
 
 @contextmanager
 def contained_randomness(seed: int) -> Generator[None, None, None]:
-    """Torch's global generators are seeded inside and as they were outside: a step is a function of its number."""
+    """Seed torch's global generators inside, and leave them as they were: a step is a function of its number."""
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)

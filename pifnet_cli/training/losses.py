@@ -1,4 +1,4 @@
-"""What is minimised. Every mean is over valid elements; invalid ones are masked, never NaN."""
+"""Losses. Every mean is over valid elements; invalid ones are masked, never NaN."""
 
 import torch.nn.functional as F
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""What a variant shows its network, asks of it, and makes of its answer."""
+"""Objectives, one per variant: a network's inputs and target, its losses, and the image that its answer stands for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,16 +10,15 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pifnet_cli.pair.network_inputs import ImagePlanes, image_planes
-from pifnet_cli.pair.tile import PairInputs
+from pifnet_cli.networks.variants import RunNetwork, corrected_image, predicted_image, starting_image
+from pifnet_cli.pair.network_inputs import image_planes
 from pifnet_cli.scene import Pixels
 from pifnet_cli.training.augment import mixed_components
 from pifnet_cli.training.losses import absolute_error, inverse_penalty, spectral_dissimilarity, weighted_squared_error
-from pifnet_cli.training.patches import Sample
-from pifnet_models.pifnet.anchored import ResidualBasis, apply_correction, features, image_scales, target_coefficients
+from pifnet_cli.training.patches import TrainingPatch
+from pifnet_models.pifnet.anchored import ResidualBasis, features, image_scales, target_coefficients
 
 Floats = NDArray[np.float32]
-Network = Callable[..., Floats]  # (hsi, msi), and the LR-HSI where the network asks for it
 
 ROTATION = 0.5  # of random component mixtures, radians
 
@@ -47,7 +46,7 @@ class Batch(NamedTuple):
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """What the network is called with."""
+        """The network's arguments."""
         return (self.hsi, self.msi) if self.lr_hsi is None else (self.hsi, self.msi, self.lr_hsi)
 
     def to(self, device: torch.device) -> "Batch":
@@ -58,38 +57,38 @@ class Batch(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """What is minimised, and its parts before weighting."""
+    """The loss, and its parts before weighting."""
 
     total: Tensor
     parts: dict[str, Tensor]
 
 
 class Objective(Protocol):
-    """A variant of training."""
+    """What a network is trained for."""
 
-    def example(self, sample: Sample) -> Example:
-        """A patch as it is."""
+    def example(self, patch: TrainingPatch) -> Example:
+        """The network's inputs and target on a patch."""
 
     def augmented(self, example: Example, rng: Generator) -> Example:
-        """Another that could have been, where that is made after degradation."""
+        """The example with random changes that need no new degradation."""
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
-        """Run the network and compare."""
+        """Run the network on a batch and compare its answer with the target."""
 
-    def fused(self, network: Network, sample: Sample) -> Pixels:
-        """What the trained network is for: (C, H, W); the sample's reference is not looked at."""
+    def fused(self, run: RunNetwork, patch: TrainingPatch) -> Pixels:
+        """The image (C, H, W) that the network makes of a patch, as at inference; the reference is not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """Of the paper's terms beside the error itself."""
+    """Weights of the paper's two terms beside the error itself."""
 
     inverse: float
     cosine: float
 
     @property
     def need_auxiliary(self) -> bool:
-        """Whether more than the network's answer is compared."""
+        """Whether the loss compares more than the network's answer."""
         return self.inverse > 0 or self.cosine > 0
 
 
@@ -110,13 +109,12 @@ class CorrectionObjective:
         self._weights, self._noise = weights, np.float32(input_noise)
         self._energy = torch.from_numpy(basis.energy)
 
-    def example(self, sample: Sample) -> Example:
+    def example(self, patch: TrainingPatch) -> Example:
         """Components of the residual, and of what the anchor misses."""
-        inputs = sample.tile.inputs()
-        anchor = _anchor(inputs, sample)
-        hsi, msi = self._features(inputs, sample)
-        target = target_coefficients(sample.reference, anchor, regression=sample.regression, basis=self.basis)
-        return Example(hsi, msi, target)
+        inputs, regression = patch.tile.inputs(), patch.regression
+        hsi, msi = features(**inputs._asdict(), regression=regression, basis=self.basis, anchor=patch.anchor)
+        start = starting_image(inputs, regression, patch.anchor)
+        return Example(hsi, msi, target_coefficients(patch.reference, start, regression=regression, basis=self.basis))
 
     def augmented(self, example: Example, rng: Generator) -> Example:
         """Components randomly mixed; a little noise on the inputs."""
@@ -133,14 +131,11 @@ class CorrectionObjective:
         # The correction starts at zero, where it has no direction: angles are those of the residual it completes.
         return _with_paper_terms(network, batch, error, self._weights, base=batch.hsi[:, : len(self._energy)])
 
-    def fused(self, network: Network, sample: Sample) -> Pixels:
+    def fused(self, run: RunNetwork, patch: TrainingPatch) -> Pixels:
         """The anchor plus the network's correction."""
-        inputs = sample.tile.inputs()
-        coefficients = network(*self._features(inputs, sample))
-        return apply_correction(_anchor(inputs, sample), coefficients, regression=sample.regression, basis=self.basis)
-
-    def _features(self, inputs: PairInputs, sample: Sample) -> tuple[Floats, Floats]:
-        return features(**inputs._asdict(), regression=sample.regression, basis=self.basis, anchor=sample.anchor)
+        return corrected_image(
+            run, patch.tile.inputs(), regression=patch.regression, basis=self.basis, anchor=patch.anchor
+        )
 
 
 class ImageObjective:
@@ -153,10 +148,11 @@ class ImageObjective:
         """`block_ratio`: HR pixels along the side of an LR pixel, where the network takes the LR-HSI itself."""
         self._weights, self._noise, self._block_ratio = weights, np.float32(input_noise), block_ratio
 
-    def example(self, sample: Sample) -> Example:
+    def example(self, patch: TrainingPatch) -> Example:
         """Inputs and the truth, in the pair's scales."""
-        planes = self._planes(sample)
-        return Example(planes.hsi, planes.msi, sample.reference / image_scales(sample.regression)[0], planes.lr_hsi)
+        scales = image_scales(patch.regression)
+        planes = image_planes(patch.tile, block_ratio=self._block_ratio, anchor=patch.anchor, scales=scales)
+        return Example(planes.hsi, planes.msi, patch.reference / scales[0], planes.lr_hsi)
 
     def augmented(self, example: Example, rng: Generator) -> Example:
         """A little noise on the inputs."""
@@ -170,21 +166,10 @@ class ImageObjective:
 
         return _with_paper_terms(network, batch, error, self._weights, base=None)
 
-    def fused(self, network: Network, sample: Sample) -> Pixels:
+    def fused(self, run: RunNetwork, patch: TrainingPatch) -> Pixels:
         """The network's image in the pair's units; NaN where the inputs are."""
-        planes = self._planes(sample)
-        return planes.answer(network(*planes.inputs), image_scales(sample.regression)[0])
-
-    def _planes(self, sample: Sample) -> ImagePlanes:
-        scales = image_scales(sample.regression)
-        return image_planes(sample.tile, block_ratio=self._block_ratio, anchor=sample.anchor, scales=scales)
-
-
-def _anchor(inputs: PairInputs, sample: Sample) -> Pixels:
-    """The sample's own anchor, or the regression."""
-    if sample.anchor is not None:
-        return sample.anchor
-    return sample.regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
+        scales = image_scales(patch.regression)
+        return predicted_image(run, patch.tile, block_ratio=self._block_ratio, scales=scales, anchor=patch.anchor)
 
 
 def _noisy(example: Example, std: np.float32, rng: Generator) -> Example:

@@ -1,6 +1,6 @@
 """Aligned (LR-HSI, HR-MSI, HR-HSI) patches of scenes whose truth is known.
 
-A patch is a function of its number and the seed: training can stop anywhere and go on with the very next one.
+A patch is a function of its number and of the seed, so that a training can stop anywhere and resume with the next one.
 """
 
 import math
@@ -61,8 +61,8 @@ class TrainingPair:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
-    """A tile of a pair with its truth, and what is global to the scene it comes from.
+class TrainingPatch:
+    """A tile of a pair with its truth, and with what is computed for the network to start from.
 
     Attributes:
         tile: Both scenes.
@@ -80,7 +80,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class PatchNeeds:
-    """What a network asks of its patches.
+    """The demands of a network on its patches.
 
     Attributes:
         phase: Where LR pixels are taken to lie.
@@ -92,6 +92,11 @@ class PatchNeeds:
     phase: Phase = Phase.TRUE
     block_ratio: int | None = None
     margin: int = SUPPORT
+
+
+def anchor_margin(pairs: Sequence[TrainingPair]) -> int:
+    """LR pixels round a patch that the widest of the pairs' anchors looks at."""
+    return max((pair.anchor.margin for pair in pairs if pair.anchor is not None), default=SUPPORT)
 
 
 def split_area(whole: Window, *, share: float, guard: int) -> tuple[Window, Window]:
@@ -135,15 +140,15 @@ class PatchSource:
                 )
         self._pairs, self._needs = pairs, needs
         self._size, self._sampling, self._seed = patch_size, sampling, seed
-        corners = [_lattice(pair.area, patch_size, stride) for pair in pairs]
-        self._lattice = [(index, *corner) for index, found in enumerate(corners) for corner in found]
+        corners = [_corners(pair.area, patch_size, stride) for pair in pairs]
+        self._corners = [(index, *corner) for index, found in enumerate(corners) for corner in found]
         pixels = np.array([pair.area.height * pair.area.width for pair in pairs], dtype=np.float64)
         self._shares = pixels / pixels.sum()
 
     def __len__(self) -> int:
-        return len(self._lattice)
+        return len(self._corners)
 
-    def sample(self, number: int) -> Sample:
+    def patch(self, number: int) -> TrainingPatch:
         """Patch `number`, 0 or more.
 
         Raises:
@@ -153,17 +158,17 @@ class PatchSource:
         for attempt in range(ATTEMPTS):
             pair, window = self._place(number, rng, attempt)
             draw = _simulated if pair.sensor else _real
-            sample = draw(pair, window, self._needs, rng)
-            if np.isfinite(sample.reference).mean() >= MINIMUM_VALID and np.isfinite(sample.tile.hr_msi).any():
-                return sample
+            patch = draw(pair, window, self._needs, rng)
+            if np.isfinite(patch.reference).mean() >= MINIMUM_VALID and np.isfinite(patch.tile.hr_msi).any():
+                return patch
         names = ", ".join(pair.name for pair in self._pairs)
         raise TrainingError(f"{names}: {ATTEMPTS} patches in a row were nodata; train on scenes with more valid pixels")
 
     def _place(self, number: int, rng: Generator, attempt: int) -> tuple[TrainingPair, Window]:
         if self._sampling is Sampling.STRIDED and attempt == 0:
-            epoch, position = divmod(number, len(self._lattice))
-            order = np.random.default_rng([self._seed, epoch, 1]).permutation(len(self._lattice))
-            index, row, column = self._lattice[order[position]]
+            epoch, place = divmod(number, len(self._corners))
+            order = np.random.default_rng([self._seed, epoch, 1]).permutation(len(self._corners))
+            index, row, column = self._corners[order[place]]
             return self._pairs[index], Window(row, column, self._size, self._size)
         pair = self._pairs[rng.choice(len(self._pairs), p=self._shares)]
         row = pair.area.row + int(rng.integers(pair.area.height - self._size + 1))
@@ -171,7 +176,7 @@ class PatchSource:
         return pair, Window(row, column, self._size, self._size)
 
 
-def _lattice(area: Window, size: int, stride: int) -> list[tuple[int, int]]:
+def _corners(area: Window, size: int, stride: int) -> list[tuple[int, int]]:
     """Corners of windows `stride` apart, the last ones flush with the far borders."""
     rows, columns = _starts(area.height, size, stride), _starts(area.width, size, stride)
     return [(area.row + row, area.column + column) for row in rows for column in columns]
@@ -181,7 +186,7 @@ def _starts(length: int, size: int, stride: int) -> list[int]:
     return sorted({*range(0, length - size + 1, stride), length - size})
 
 
-def _simulated(pair: TrainingPair, window: Window, needs: PatchNeeds, rng: Generator) -> Sample:
+def _simulated(pair: TrainingPair, window: Window, needs: PatchNeeds, rng: Generator) -> TrainingPatch:
     """Turn a piece of the reference round the patch, degrade it afresh, and cut the patch out."""
     sensor = cast("SensorModel", pair.sensor)
     crop = _surroundings(window, pair.area, sensor, margin=needs.margin, rng=rng)
@@ -197,10 +202,10 @@ def _simulated(pair: TrainingPair, window: Window, needs: PatchNeeds, rng: Gener
     )
     rows, columns = tile.slices
     truth = np.ascontiguousarray(reference[:, rows, columns])
-    return _sample(PairTile(lr_hsi, hr_msi, geometry, sensor.psf), truth, pair)
+    return _patch(PairTile(lr_hsi, hr_msi, geometry, sensor.psf), truth, pair)
 
 
-def _real(pair: TrainingPair, window: Window, needs: PatchNeeds, rng: Generator) -> Sample:
+def _real(pair: TrainingPair, window: Window, needs: PatchNeeds, rng: Generator) -> TrainingPatch:
     """The patch as the two sensors saw it; transposed at times, where that keeps the phase."""
     windows = plan_windows(pair.alignment, window, pair.psf, margin=needs.margin)
     geometry = PairGeometry.of_windows(pair.alignment, windows)
@@ -212,19 +217,20 @@ def _real(pair: TrainingPair, window: Window, needs: PatchNeeds, rng: Generator)
     truth = pair.read_reference(window)
     if may_be_transposed(geometry) and rng.random() < 0.5:
         tile, truth = tile.transposed(), np.ascontiguousarray(truth.swapaxes(1, 2))
-    return _sample(tile, truth, pair)
+    return _patch(tile, truth, pair)
 
 
-def whole_sample(pair: TrainingPair, window: Window, *, margin: int) -> Sample:
+def sensed_patch(pair: TrainingPair, window: Window, *, margin: int) -> TrainingPatch:
     """A window of a pair as the two sensors saw it, with its truth; anchors look at `margin` LR pixels round it."""
     windows = plan_windows(pair.alignment, window, pair.psf, margin=margin)
     geometry = PairGeometry.of_windows(pair.alignment, windows)
     tile = PairTile(pair.read_lr(windows.lr), pair.read_hr(windows.hr), geometry, pair.psf)
-    return _sample(tile, pair.read_reference(window), pair)
+    return _patch(tile, pair.read_reference(window), pair)
 
 
-def _sample(tile: PairTile, truth: Pixels, pair: TrainingPair) -> Sample:
-    return Sample(tile, truth, pair.regression, None if pair.anchor is None else pair.anchor.fuse(tile).pixels)
+def _patch(tile: PairTile, truth: Pixels, pair: TrainingPair) -> TrainingPatch:
+    anchor = None if pair.anchor is None else pair.anchor.fuse(tile).pixels
+    return TrainingPatch(tile, truth, pair.regression, anchor)
 
 
 def _at_block(window: Window, geometry: PairGeometry, ratio: int, area: Window) -> Window:

@@ -1,8 +1,9 @@
-"""What is kept of a training: the best checkpoint, the last one, the state to resume from, a line of history."""
+"""The files of a training: the best checkpoint, the last one, the state to resume from, a line of history."""
 
+import json
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,34 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pifnet_cli.errors import CheckpointError
+from pifnet_cli.choices import Overwrite, Start
+from pifnet_cli.errors import CheckpointError, SettingsError
 from pifnet_cli.networks.build import load_weights, weights_of
-from pifnet_cli.networks.checkpoint import Arrays, Checkpoint, Header, TrainingState, save_checkpoint, save_state
-from pifnet_cli.training.loop import Learner, Position
+from pifnet_cli.networks.checkpoint import (
+    WEIGHTS_FILE,
+    Arrays,
+    Checkpoint,
+    Header,
+    TrainingState,
+    load_state,
+    save_checkpoint,
+    save_state,
+)
+from pifnet_cli.settings import TrainSettings
+from pifnet_cli.training.loop import Learner, TrainingStatus
+from pifnet_cli.training.recipes import Recipe
+from pifnet_cli.training.sources import TrainingScene
 from pifnet_cli.training.validation import HeldOut
 
 LAST_FILE = "last.safetensors"
+NETWORK, MEAN, MOMENTS = "network.", "mean.", "moments."  # what names of arrays in a state begin with
+MAY_CHANGE = "epochs", "steps", "minutes", "validations", "device", "start", "log", "overwrite"  # when resumed
 
 log = logging.getLogger(__name__)
 
 
-class Keeper:
-    """Saves after every validation; each file is replaced as a whole."""
+class TrainingFiles:
+    """Saves a training after every validation; each file is replaced as a whole."""
 
     def __init__(
         self,
@@ -39,10 +55,10 @@ class Keeper:
 
         Args:
             folder: Exists.
-            learner: Whose weights are kept.
+            learner: Its weights are saved.
             header: Complete but for how training went.
-            constants: Of the variant.
-            fingerprint: What must not change when training is resumed.
+            constants: The variant's arrays.
+            fingerprint: What must not change when training is resumed, from `fingerprint`.
             add_to_history: Receives one record per validation.
         """
         self.header = header
@@ -50,67 +66,93 @@ class Keeper:
         self._constants, self._fingerprint = constants, fingerprint
         self._add_to_history = add_to_history
 
-    def keep(self, position: Position) -> str:
-        """Save; returns the name of the checkpoint that a failure leaves to fall back to."""
-        record = position_record(position)
+    def save(self, status: TrainingStatus) -> str:
+        """Write all files; returns the name of the checkpoint that a failure leaves to fall back to."""
+        record = status.to_record()
         header = replace(self.header, training=self.header.training | record)
         checkpoint = Checkpoint(header, weights_of(self._learner.answering), self._constants)
-        if position.is_best:
+        if status.is_best:
             self.header = header
             save_checkpoint(self._folder, checkpoint)
         save_checkpoint(self._folder / LAST_FILE, checkpoint)
-        save_state(self._folder, training_state(self._learner, position, self._fingerprint))
+        save_state(self._folder, training_state(self._learner, status, self._fingerprint))
         self._add_to_history(record)
-        log.info("%s", _sentence(position))
-        return f"{self._folder} (step {position.best_step})"
+        log.info("%s", _sentence(status))
+        return f"{self._folder} (step {status.best_step})"
 
 
-def position_record(position: Position) -> dict[str, Any]:
-    """Where a training stands as JSON values; held-out scores only where there are any."""
-    record: dict[str, Any] = {
-        "step": position.step,
-        "seconds": round(position.seconds, 3),
-        "learning_rate": position.learning_rate,
-        **{("loss" if name == "loss" else f"loss_{name}"): value for name, value in position.losses.items()},
-    }
-    return record | scores_record(position.held_out)
+def opened_folder(folder: Path, *, start: Start, overwrite: Overwrite) -> TrainingState | None:
+    """Create the folder of a new training, or read the state that a resumed one goes on from.
+
+    Raises:
+        CheckpointError: It holds another training, or none to resume; or it cannot be created.
+        SettingsError: It is a file.
+    """
+    if start is Start.RESUME:
+        return load_state(folder)
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"{folder}: is a file; a folder for the checkpoint was expected")
+    if (folder / WEIGHTS_FILE).exists() and overwrite is Overwrite.REFUSE:
+        raise CheckpointError(f"{folder}: holds a checkpoint; use --resume to go on with it, --overwrite to replace it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"{folder}: cannot be created ({error.strerror or error})") from error
+    return None
 
 
-def scores_record(held_out: HeldOut | None) -> dict[str, float]:
-    """Held-out scores as JSON values; empty where nothing was held out."""
-    return {} if held_out is None else asdict(held_out) | {"gain_db": held_out.gain_db}
+def fingerprint(settings: TrainSettings, recipe: Recipe, scenes: Sequence[TrainingScene]) -> dict[str, Any]:
+    """The options and scenes that must be the same when a training is resumed, as JSON values."""
+    numbers = asdict(recipe)
+    optimisation, pool = numbers.pop("optimisation"), numbers.pop("cached_examples")
+    chosen = asdict(settings) | numbers | optimisation | {"pool": pool}  # flat, and named as in all states so far
+    chosen = {name: value for name, value in chosen.items() if name not in (*MAY_CHANGE, "overrides")}
+    chosen["validation"] = [path.name for path in settings.validation]
+    seen = [
+        [scene.path.name, scene.lr.bands.count, scene.hr.bands.count, scene.hr.grid.height, scene.hr.grid.width]
+        for scene in scenes
+    ]
+    record: dict[str, Any] = json.loads(json.dumps(chosen | {"inputs": seen}))
+    return record
 
 
-def _sentence(position: Position) -> str:
-    words = f"step {position.step} ({position.progress:.0%})"
-    if "loss" in position.losses and math.isfinite(position.losses["loss"]):
-        words += f": loss {position.losses['loss']:.4g}"
-    if position.held_out is not None:
-        words += (
-            f", held-out PSNR {position.held_out.psnr_db:.2f} dB ({position.held_out.gain_db:+.2f} over the anchor)"
+def resumed(learner: Learner, state: TrainingState, folder: Path, fingerprint: Mapping[str, Any]) -> TrainingStatus:
+    """Put a learner back where its training stopped.
+
+    Raises:
+        CheckpointError: The state does not fit the learner.
+        SettingsError: Another training than the one with this fingerprint stopped there.
+    """
+    before = state.record["fingerprint"]
+    changed = [
+        f"{key}: {before.get(key)} -> {fingerprint.get(key)}"
+        for key in sorted({*before, *fingerprint})
+        if before.get(key) != fingerprint.get(key)
+    ]
+    if changed:
+        raise SettingsError(
+            f"--resume: {folder} was trained otherwise ({'; '.join(changed)}); use the same options and inputs, or "
+            f"--overwrite to begin anew"
         )
-    return words + (", best so far" if position.is_best and position.step else "")
+    return restore(learner, state, str(folder))
 
 
-NETWORK, MEAN, MOMENTS = "network.", "mean.", "moments."
-
-
-def training_state(learner: Learner, position: Position, fingerprint: Mapping[str, Any]) -> TrainingState:
-    """The state after a validation. `fingerprint` is what must be the same when training goes on."""
+def training_state(learner: Learner, status: TrainingStatus, fingerprint: Mapping[str, Any]) -> TrainingState:
+    """The state after a validation: all that `restore` needs."""
     arrays: dict[str, NDArray[Any]] = {NETWORK + key: array for key, array in weights_of(learner.network).items()}
     if learner.running_mean is not None:
         arrays |= {MEAN + key: array for key, array in weights_of(learner.running_mean).items()}
     for index, moments in learner.optimizer.state_dict()["state"].items():
         arrays |= {f"{MOMENTS}{index}.{key}": value.detach().cpu().numpy().copy() for key, value in moments.items()}
-    return TrainingState(record={"position": asdict(position), "fingerprint": dict(fingerprint)}, arrays=arrays)
+    return TrainingState(record={"position": asdict(status), "fingerprint": dict(fingerprint)}, arrays=arrays)
 
 
-def restore(learner: Learner, state: TrainingState, name: str) -> Position:
+def restore(learner: Learner, state: TrainingState, name: str) -> TrainingStatus:
     """Put a learner back where `training_state` found it.
 
     Args:
         learner: Built as it was then.
-        state: From `pifnet_cli.networks.checkpoint.load_state`.
+        state: From `training_state`, or read by `pifnet_cli.networks.checkpoint.load_state`.
         name: The folder, for messages.
 
     Raises:
@@ -125,25 +167,25 @@ def restore(learner: Learner, state: TrainingState, name: str) -> Position:
         moments.setdefault(int(index), {})[field] = torch.from_numpy(np.array(array))
     groups = learner.optimizer.state_dict()["param_groups"]
     learner.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-    return _position(state.record["position"], name)
-
-
-def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between two fingerprints, as "name: before -> now"."""
-    return [
-        f"{key}: {before.get(key)} -> {now.get(key)}"
-        for key in sorted({*before, *now})
-        if before.get(key) != now.get(key)
-    ]
+    return _status(state.record["position"], name)
 
 
 def _under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
     return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
 
 
-def _position(record: Mapping[str, Any], name: str) -> Position:
+def _status(record: Mapping[str, Any], name: str) -> TrainingStatus:
     try:
         held_out, best = (HeldOut(**record[key]) if record[key] else None for key in ("held_out", "best"))
-        return Position(**{**record, "held_out": held_out, "best": best})
+        return TrainingStatus(**{**record, "held_out": held_out, "best": best})
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{name}: its training state is of another version ({error}); train it again") from error
+
+
+def _sentence(status: TrainingStatus) -> str:
+    words = f"step {status.step} ({status.progress:.0%})"
+    if "loss" in status.losses and math.isfinite(status.losses["loss"]):
+        words += f": loss {status.losses['loss']:.4g}"
+    if status.held_out is not None:
+        words += f", held-out PSNR {status.held_out.psnr_db:.2f} dB ({status.held_out.gain_db:+.2f} over the anchor)"
+    return words + (", best so far" if status.is_best and status.step else "")

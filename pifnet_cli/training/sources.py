@@ -1,7 +1,8 @@
-"""What can be trained on: folders with a pair and its truth, or scenes that are degraded where they are read."""
+"""Training scenes: folders with a pair and its truth, or reference scenes that are degraded where they are read."""
 
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,25 +18,26 @@ from pifnet_cli.degrade.psf import Psf, gaussian_from_mtf, paper_psf
 from pifnet_cli.degrade.record import RECORD_NAME
 from pifnet_cli.degrade.srf import spectral_projection
 from pifnet_cli.degrade.wald import SensorModel, project_spectrally
-from pifnet_cli.errors import GridError, SceneReadError
+from pifnet_cli.errors import BandsError, GridError, SceneReadError
 from pifnet_cli.pair.alignment import Alignment, align
+from pifnet_cli.pair.tile import TileEngine
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.scene import Pixels, Scene, Window
 from pifnet_cli.settings import SimulateSettings
-from pifnet_cli.training.patches import ReadWindow
+from pifnet_cli.training.patches import ReadWindow, TrainingPair, split_area
+from pifnet_models.kriging.regression import Regression
 
 LR_NAMES, HR_NAMES, REFERENCE_NAMES = ("lr_hsi", "lr"), ("hr_msi", "hr"), ("reference",)
 SUFFIXES = (".tif", ".tiff", ".hdr", ".img", ".dat")
 CACHED_BYTES = 200 * 2**20  # scenes up to this size as float32 stay in memory
 SCAN_BLOCK = 256  # HR pixels
 GRID_TOLERANCE = 0.01  # HR pixels
-
-Report = Callable[[int, int], None]
+RATIO_TOLERANCE = 0.05  # relative, between the scenes of a training
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
-    """A pair and its truth, before anything was computed from them.
+class TrainingScene:
+    """A pair and its truth as they were opened, before anything is computed from them.
 
     Attributes:
         path: As the user named it.
@@ -59,14 +61,39 @@ class Source:
     psf: Psf
     sensor: SensorModel | None
 
+    def pair(self, regression: Regression, anchor: TileEngine | None, *, held_out_share: float) -> TrainingPair:
+        """The pair to train on.
+
+        Args:
+            regression: Over the whole pair.
+            anchor: What the network starts from; None where that is interpolation or the regression.
+            held_out_share: The part of the rows, at the lower end, that training never sees the truth of.
+        """
+        guard = math.ceil(self.psf.radius + self.alignment.ratio)
+        area, held_out = split_area(self.alignment.output, share=held_out_share, guard=guard)
+        return TrainingPair(
+            name=str(self.path),
+            read_lr=self.read_lr,
+            read_hr=self.read_hr,
+            read_reference=self.read_reference,
+            alignment=self.alignment,
+            psf=self.psf,
+            sensor=self.sensor if self.sensor and self.sensor.has_whole_ratio else None,
+            regression=regression,
+            area=area,
+            held_out=held_out,
+            anchor=anchor,
+        )
+
 
 class SharedReader:
     """A scene's pixels for several threads; a small scene is read once."""
 
-    def __init__(self, reader: SceneReader) -> None:
+    def __init__(self, reader: SceneReader, *, cached_bytes: int) -> None:
+        """Scenes of up to `cached_bytes` as float32 are read once and stay in memory."""
         grid = reader.scene.grid
         self._reader, self._lock = reader, Lock()
-        self._fits = reader.scene.bands.count * grid.height * grid.width * 4 <= CACHED_BYTES
+        self._fits = reader.scene.bands.count * grid.height * grid.width * 4 <= cached_bytes
         self._pixels: Pixels | None = None
 
     def __call__(self, window: Window) -> Pixels:
@@ -80,7 +107,9 @@ class SharedReader:
         return self._pixels[:, rows, columns]
 
 
-def open_source(path: Path, degradation: SimulateSettings, stack: ExitStack, *, phase: Phase) -> Source:
+def open_training_scene(
+    path: Path, degradation: SimulateSettings, stack: ExitStack, *, phase: Phase, cached_bytes: int = CACHED_BYTES
+) -> TrainingScene:
     """Open a folder (`lr_hsi`, `hr_msi`, `reference`, and `simulation.json` where simulated) or a reference scene.
 
     Args:
@@ -88,28 +117,48 @@ def open_source(path: Path, degradation: SimulateSettings, stack: ExitStack, *, 
         degradation: For reference scenes all of it; for real pairs protocol and MTF.
         stack: Closes the files.
         phase: Where LR pixels are taken to lie.
+        cached_bytes: Scenes of up to this size as float32 stay in memory.
 
     Raises:
         PifnetError: A scene is missing or cannot be used, or the three of a folder do not fit.
     """
     if not path.is_dir():
-        return _degraded_source(path, degradation, stack, phase)
+        reader = stack.enter_context(open_scene(path))
+        read = SharedReader(reader, cached_bytes=cached_bytes)
+        return _degraded_scene(path, reader.scene, read, degradation, phase)
     lr, hr, reference = (stack.enter_context(open_scene(_found(path, names)))
                          for names in (LR_NAMES, HR_NAMES, REFERENCE_NAMES))  # fmt: skip
     _require_same_grid(reference.scene, hr.scene)
     alignment = align(lr.scene, hr.scene, phase=phase)
     sensor = _recorded_sensor(path)
-    return Source(
+    return TrainingScene(
         path=path,
         lr=lr.scene,
         hr=hr.scene,
-        read_lr=SharedReader(lr),
-        read_hr=SharedReader(hr),
-        read_reference=SharedReader(reference),
+        read_lr=SharedReader(lr, cached_bytes=cached_bytes),
+        read_hr=SharedReader(hr, cached_bytes=cached_bytes),
+        read_reference=SharedReader(reference, cached_bytes=cached_bytes),
         alignment=alignment,
         psf=sensor.psf if sensor else _real_psf(degradation, alignment),
         sensor=sensor,
     )
+
+
+def require_alike(scenes: Sequence[TrainingScene]) -> None:
+    """Refuse scenes that one network cannot be trained on.
+
+    Raises:
+        BandsError: They have other numbers of bands than the first.
+        GridError: They have another ratio.
+    """
+    for scene in scenes:
+        _require_same_bands(scene.path, "LR-HSI", scene.lr, scenes[0].path, scenes[0].lr)
+        _require_same_bands(scene.path, "HR-MSI", scene.hr, scenes[0].path, scenes[0].hr)
+        if abs(scene.alignment.ratio / scenes[0].alignment.ratio - 1) > RATIO_TOLERANCE:
+            raise GridError(
+                f"{scene.path}: ratio {scene.alignment.ratio:.3g}, {scenes[0].path} {scenes[0].alignment.ratio:.3g}; "
+                f"all scenes of a training need the same ratio"
+            )
 
 
 class DegradedReference:
@@ -152,16 +201,16 @@ def _no_report(_done: int, _total: int) -> None:
     pass
 
 
-def _degraded_source(path: Path, degradation: SimulateSettings, stack: ExitStack, phase: Phase) -> Source:
-    reader = stack.enter_context(open_scene(path))
-    scene, ratio = reader.scene, int(degradation.ratio)
+def _degraded_scene(
+    path: Path, scene: Scene, read: ReadWindow, degradation: SimulateSettings, phase: Phase
+) -> TrainingScene:
+    ratio = int(degradation.ratio)
     height, width = (side // ratio * ratio for side in (scene.grid.height, scene.grid.width))
     if height == 0 or width == 0:
         raise GridError(
             f"{path}: {scene.grid.height} x {scene.grid.width} pixels make no LR pixel at ratio {ratio}; "
             f"choose a smaller --ratio or a larger scene"
         )
-    read = SharedReader(reader)
     bands = replace(scene.bands, good=tuple(_live_bands(read, scene)))
     projection = spectral_projection(degradation.srf, bands)
     sensor = SensorModel(
@@ -176,7 +225,7 @@ def _degraded_source(path: Path, degradation: SimulateSettings, stack: ExitStack
     grid = scene.grid.cropped(Window(0, 0, height, width))
     lr, hr = replace(scene, grid=sensor.lr_grid(grid)), replace(scene, grid=grid, bands=projection.bands)
     pair = DegradedReference(read, sensor, height=height, width=width, seed=degradation.seed)
-    return Source(
+    return TrainingScene(
         path=path,
         lr=lr,
         hr=hr,
@@ -229,6 +278,14 @@ def _real_psf(degradation: SimulateSettings, alignment: Alignment) -> Psf:
     return gaussian_from_mtf(
         degradation.mtf_at_nyquist, ratio_rows=alignment.ratio_rows, ratio_columns=alignment.ratio_columns
     )
+
+
+def _require_same_bands(path: Path, kind: str, scene: Scene, first_path: Path, first: Scene) -> None:
+    if scene.bands.count != first.bands.count:
+        raise BandsError(
+            f"{path}: an {kind} of {scene.bands.count} bands, {first_path} of {first.bands.count}; "
+            f"all scenes of a training need the same bands"
+        )
 
 
 def _require_same_grid(reference: Scene, hr: Scene) -> None:

@@ -1,20 +1,20 @@
 """Scores on held-out area, fused as at inference: the pair's own pixels, tiles with their surroundings."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from pifnet_cli.choices import Precision
 from pifnet_cli.metrics.with_reference import psnr_db
-from pifnet_cli.networks.build import grown_to_rule
+from pifnet_cli.networks.on_device import NetworkOnDevice
+from pifnet_cli.networks.variants import starting_image
 from pifnet_cli.scene import Pixels, Window
-from pifnet_cli.training.objectives import Network, Objective
-from pifnet_cli.training.patches import Sample, TrainingPair, whole_sample
-from pifnet_models.interface import FusionNetwork
+from pifnet_cli.training.objectives import Objective
+from pifnet_cli.training.patches import TrainingPair, TrainingPatch, sensed_patch
 
 TILE = 128  # HR pixels
 HALO = 16  # HR pixels round a tile that are fused with it and cut off
@@ -22,14 +22,17 @@ IDENTICAL_DB = 999.0  # stands for infinity, which JSON has not
 MAXIMUM_TILES = 16  # per scene, evenly spread
 KEPT_BYTES = 256 * 2**20  # of references of held-out tiles; with all that belongs to them, some three times that
 
-Fuse = Callable[[Sample], Pixels]
+Fuse = Callable[[TrainingPatch], Pixels]  # an image of the patch, (C, H, W)
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """PSNR on held-out area, the mean over scenes, dB: of the network, of its anchor, of interpolation alone.
+    """PSNR on held-out area, the mean over scenes, in dB.
 
-    Where it has no anchor, the regression is what it is compared with.
+    Attributes:
+        psnr_db: Of the network.
+        anchor_psnr_db: Of the anchor that it starts from; of the regression where it has none.
+        upsampled_psnr_db: Of interpolation alone.
     """
 
     psnr_db: float
@@ -41,6 +44,10 @@ class HeldOut:
         """What the network adds to its anchor."""
         return self.psnr_db - self.anchor_psnr_db
 
+    def to_record(self) -> dict[str, float]:
+        """The scores and the gain as JSON values."""
+        return asdict(self) | {"gain_db": self.gain_db}
+
 
 class Validation:
     """Held-out tiles of several scenes, scored as often as wanted."""
@@ -49,19 +56,19 @@ class Validation:
         """Choose the tiles of the pairs that hold anything out; anchors look at `margin` LR pixels round a tile."""
         self._pairs = [pair for pair in pairs if not pair.held_out.is_empty]
         self._objective, self._margin = objective, margin
-        self._samples: dict[tuple[int, Window], Sample] = {}
+        self._patches: dict[tuple[int, Window], TrainingPatch] = {}
         self._baselines: tuple[float, float] | None = None
 
     def score(self, network: nn.Module, *, device: torch.device) -> HeldOut | None:
-        """Fuse every held-out tile and compare it with the truth; None where there is no truth to compare with."""
+        """Fuse every held-out tile and compare it with the truth; None where no scene holds out valid truth."""
         if not self._pairs:
             return None
         if self._baselines is None:
             self._baselines = self._mean_psnr(_start), self._mean_psnr(_upsampled)
         if not np.isfinite(self._baselines).all():
             return None
-        run = network_function(network, device)
-        score = self._mean_psnr(lambda sample: self._objective.fused(run, sample))
+        run = NetworkOnDevice(network, device, Precision.FLOAT32, remedy="train with --device cpu")
+        score = self._mean_psnr(lambda patch: self._objective.fused(run, patch))
         return HeldOut(score, *self._baselines)
 
     def _mean_psnr(self, fuse: Fuse) -> float:
@@ -71,11 +78,11 @@ class Validation:
         """PSNR over all held-out tiles of one scene, values that both images have."""
         squares, count, peak = 0.0, 0, 0.0
         for tile in held_out_tiles(self._pairs[index].held_out):
-            sample = self._sample(index, tile)
+            patch = self._patch(index, tile)
             context = _context(tile, self._pairs[index])
             rows, columns = tile.relative_to(context).slices
-            truth = sample.reference[:, rows, columns].astype(np.float64)
-            difference = fuse(sample)[:, rows, columns] - truth
+            truth = patch.reference[:, rows, columns].astype(np.float64)
+            difference = fuse(patch)[:, rows, columns] - truth
             is_valid = np.isfinite(difference)
             squares += float(np.square(difference[is_valid]).sum())
             count += int(is_valid.sum())
@@ -85,43 +92,24 @@ class Validation:
         mean: NDArray[np.float64] = psnr_db(np.array([squares / count]), np.array([peak]))
         return min(float(mean[0]), IDENTICAL_DB)
 
-    def _sample(self, index: int, tile: Window) -> Sample:
+    def _patch(self, index: int, tile: Window) -> TrainingPatch:
         """A held-out tile with its surroundings; kept where that fits, since anchors take time."""
-        if (index, tile) in self._samples:
-            return self._samples[index, tile]
+        if (index, tile) in self._patches:
+            return self._patches[index, tile]
         pair = self._pairs[index]
         window = _context(tile, pair)
-        sample = whole_sample(pair, window, margin=self._margin)
-        if sum(kept.reference.nbytes for kept in self._samples.values()) + sample.reference.nbytes < KEPT_BYTES:
-            self._samples[index, tile] = sample
-        return sample
+        patch = sensed_patch(pair, window, margin=self._margin)
+        if sum(kept.reference.nbytes for kept in self._patches.values()) + patch.reference.nbytes < KEPT_BYTES:
+            self._patches[index, tile] = patch
+        return patch
 
 
-def network_function(network: nn.Module, device: torch.device) -> Network:
-    """A network as a function of arrays (channels, H, W), in evaluation mode, padded to the sizes it accepts."""
-    rule = cast("FusionNetwork", network).size_rule
-
-    @torch.no_grad()
-    def run(hsi: Pixels, msi: Pixels, lr_hsi: Pixels | None = None) -> Pixels:
-        network.eval()
-        height, width = hsi.shape[1:]
-        planes = (torch.from_numpy(plane)[None].to(device) for plane in grown_to_rule(hsi, msi, lr_hsi, rule=rule))
-        answer: Pixels = network(*planes)[0, :, :height, :width].float().cpu().numpy()
-        return answer
-
-    return run
+def _start(patch: TrainingPatch) -> Pixels:
+    return starting_image(patch.tile.inputs(), patch.regression, patch.anchor)
 
 
-def _start(sample: Sample) -> Pixels:
-    """The anchor, or the regression where there is none of its own."""
-    if sample.anchor is not None:
-        return sample.anchor
-    inputs = sample.tile.inputs()
-    return sample.regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
-
-
-def _upsampled(sample: Sample) -> Pixels:
-    return sample.tile.inputs().upsampled
+def _upsampled(patch: TrainingPatch) -> Pixels:
+    return patch.tile.inputs().upsampled
 
 
 def held_out_tiles(area: Window) -> list[Window]:

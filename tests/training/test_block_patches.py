@@ -11,9 +11,10 @@ from pifnet_cli.degrade.wald import SensorModel, degrade_patch
 from pifnet_cli.errors import TrainingError
 from pifnet_cli.pair.alignment import align
 from pifnet_cli.pair.lr_grid import blocked
+from pifnet_cli.pair.tile import FusedTile
 from pifnet_cli.scene import Bands, Grid, Scene, Window
 from pifnet_cli.training.objectives import ImageObjective, LossWeights, collate
-from pifnet_cli.training.patches import PatchNeeds, PatchSource, TrainingPair, whole_sample
+from pifnet_cli.training.patches import PatchNeeds, PatchSource, TrainingPair, sensed_patch
 from pifnet_models.kriging.regression import Regression
 
 C, M, H, W, SIZE = 3, 2, 96, 72, 24
@@ -79,9 +80,9 @@ def _shift(blocks, image, ratio):
 def test_a_patch_is_whole_blocks_wherever_it_lies(protocol, ratio):
     patches = _patches(_pair(protocol, ratio), ratio)
     for number in range(60):
-        sample = patches.sample(number)
-        blocks = blocked(sample.tile, ratio)
-        assert sample.reference.shape == (C, SIZE, SIZE)
+        patch = patches.patch(number)
+        blocks = blocked(patch.tile, ratio)
+        assert patch.reference.shape == (C, SIZE, SIZE)
         assert blocks.tile == Window(0, 0, SIZE, SIZE)
         assert blocks.hr_msi.shape == (M, SIZE, SIZE)
         assert blocks.lr_hsi.shape == (C, SIZE // ratio, SIZE // ratio)
@@ -91,9 +92,9 @@ def test_a_patch_is_whole_blocks_wherever_it_lies(protocol, ratio):
 def test_truth_and_both_images_show_the_same_ground(protocol, ratio):
     patches = _patches(_pair(protocol, ratio), ratio)
     for number in range(60):
-        sample = patches.sample(number)
-        blocks = blocked(sample.tile, ratio)
-        np.testing.assert_allclose(blocks.hr_msi[1], sample.reference[2], rtol=1e-5)
+        patch = patches.patch(number)
+        blocks = blocked(patch.tile, ratio)
+        np.testing.assert_allclose(blocks.hr_msi[1], patch.reference[2], rtol=1e-5)
 
 
 @pytest.mark.parametrize(("protocol", "ratio"), EVERY)
@@ -105,13 +106,13 @@ def test_lr_pixels_are_those_of_their_blocks(protocol, ratio, is_real):
     offset = abs(WITHIN[protocol, ratio] - (ratio - 1) / 2)
     seen = set()
     for number in range(80):
-        sample = patches.sample(number)
-        shift = _shift(blocked(sample.tile, ratio), sample.reference, ratio)
+        patch = patches.patch(number)
+        shift = _shift(blocked(patch.tile, ratio), patch.reference, ratio)
         rows, columns = np.median(shift, axis=(1, 2))  # borders see the scene's mirror image
         assert (abs(rows), abs(columns)) == pytest.approx((offset, offset), abs=0.02)
-        along_columns = sample.reference[0, 0, 1] == sample.reference[0, 0, 0]
-        seen.add((along_columns, sample.reference[0, -1, -1] > sample.reference[0, 0, 0],
-                  sample.reference[1, -1, -1] > sample.reference[1, 0, 0]))  # fmt: skip
+        along_columns = patch.reference[0, 0, 1] == patch.reference[0, 0, 0]
+        seen.add((along_columns, patch.reference[0, -1, -1] > patch.reference[0, 0, 0],
+                  patch.reference[1, -1, -1] > patch.reference[1, 0, 0]))  # fmt: skip
     assert len(seen) == (2 if is_real else 8)  # every symmetry occurs; of real pairs only transposing keeps the phase
 
 
@@ -121,7 +122,7 @@ def test_the_phase_is_the_same_in_every_patch(protocol, ratio):
     patches = _patches(_pair(protocol, ratio), ratio)
     expected = WITHIN[protocol, ratio] / ratio
     for number in range(30):
-        at = patches.sample(number).tile.geometry.tile_in_lr
+        at = patches.patch(number).tile.geometry.tile_in_lr
         assert (-at.rows[0]) % 1 == pytest.approx(expected % 1, abs=1e-9)
         assert (-at.columns[0]) % 1 == pytest.approx(expected % 1, abs=1e-9)
 
@@ -132,13 +133,13 @@ def test_the_smallest_area_has_a_patch(protocol, ratio, is_real):
     area = Window(8, 16, SIZE + ratio, SIZE + ratio)
     patches = _patches(_pair(protocol, ratio, area=area, is_real=is_real), ratio)
     for number in range(60):
-        sample = patches.sample(number)
-        assert sample.reference.shape == (C, SIZE, SIZE)
-        assert sample.reference[0].min() >= area.row
-        assert sample.reference[0].max() < area.bottom
-        assert sample.reference[1].min() >= area.column
-        assert sample.reference[1].max() < area.right
-        assert blocked(sample.tile, ratio).tile == Window(0, 0, SIZE, SIZE)
+        patch = patches.patch(number)
+        assert patch.reference.shape == (C, SIZE, SIZE)
+        assert patch.reference[0].min() >= area.row
+        assert patch.reference[0].max() < area.bottom
+        assert patch.reference[1].min() >= area.column
+        assert patch.reference[1].max() < area.right
+        assert blocked(patch.tile, ratio).tile == Window(0, 0, SIZE, SIZE)
 
 
 @pytest.mark.parametrize("is_real", [False, True])
@@ -153,7 +154,7 @@ def test_patches_without_blocks_take_any_phase(ratio):
     pair = _pair(Protocol.MTF, ratio)
     needs = PatchNeeds(Phase.TRUE, block_ratio=None)
     patches = PatchSource([pair], patch_size=SIZE, sampling=Sampling.RANDOM, stride=8, seed=0, needs=needs)
-    rows = {round(float(patches.sample(n).tile.geometry.tile_in_lr.rows[0] * ratio % ratio), 3) for n in range(200)}
+    rows = {round(float(patches.patch(n).tile.geometry.tile_in_lr.rows[0] * ratio % ratio), 3) for n in range(200)}
     assert len(rows) == ratio
 
 
@@ -164,26 +165,26 @@ def test_the_naive_phase_takes_first_pixels_for_blocks_that_begin_with_them(rati
     pair = _pair(Protocol.PAPER, ratio, is_real=is_real, phase=Phase.NAIVE)
     patches = _patches(pair, ratio, phase=Phase.NAIVE)
     for number in range(30):
-        sample = patches.sample(number)
-        assert blocked(sample.tile, ratio).tile == Window(0, 0, SIZE, SIZE)
-        rows, columns = np.median(_shift(blocked(sample.tile, ratio), sample.reference, ratio), axis=(1, 2))
+        patch = patches.patch(number)
+        assert blocked(patch.tile, ratio).tile == Window(0, 0, SIZE, SIZE)
+        rows, columns = np.median(_shift(blocked(patch.tile, ratio), patch.reference, ratio), axis=(1, 2))
         assert (abs(rows), abs(columns)) == pytest.approx(((ratio - 1) / 2,) * 2, abs=0.02)
-        at = sample.tile.geometry.tile_in_lr  # the network is told nothing of it
+        at = patch.tile.geometry.tile_in_lr  # the network is told nothing of it
         assert at.rows[0] % 1 == pytest.approx((-(ratio - 1) / 2 / ratio) % 1, abs=1e-9)
 
 
 def test_examples_of_block_networks_are_planes_of_one_size_and_their_lr_pixels():
     patches = _patches(_pair(Protocol.PAPER, 4), 4)
     objective = ImageObjective(weights=LossWeights(inverse=0, cosine=0), input_noise=0, block_ratio=4)
-    batch = collate([objective.example(patches.sample(number)) for number in range(8)])
+    batch = collate([objective.example(patches.patch(number)) for number in range(8)])
     assert [tuple(part.shape[1:]) for part in batch.inputs] == [(C, 24, 24), (M, 24, 24), (C, 6, 6)]
     assert batch.target.shape[1:] == (C, 24, 24)
 
 
-def test_a_lattice_s_patches_begin_with_blocks_too():
+def test_strided_patches_begin_with_blocks_too():
     patches = _patches(_pair(Protocol.PAPER, 4), 4, sampling=Sampling.STRIDED)
     for number in range(len(patches)):
-        assert blocked(patches.sample(number).tile, 4).tile == Window(0, 0, SIZE, SIZE)
+        assert blocked(patches.patch(number).tile, 4).tile == Window(0, 0, SIZE, SIZE)
 
 
 def test_real_pairs_at_odd_ratios_are_interpolated_where_the_patch_lies():
@@ -191,22 +192,22 @@ def test_real_pairs_at_odd_ratios_are_interpolated_where_the_patch_lies():
     patches = _patches(pair, 4)  # ratio 3 on the ground, blocks of 4
     places = set()
     for number in range(30):
-        sample = patches.sample(number)
-        blocks = blocked(sample.tile, 4)
+        patch = patches.patch(number)
+        blocks = blocked(patch.tile, 4)
         assert blocks.tile == Window(0, 0, SIZE, SIZE)
-        assert np.abs(_shift(blocks, sample.reference, 4)).max() < 0.05
-        places.add(int(sample.reference[0, 0, 0]) % 4)
+        assert np.abs(_shift(blocks, patch.reference, 4)).max() < 0.05
+        places.add(int(patch.reference[0, 0, 0]) % 4)
     assert len(places) == 4
 
 
-def test_a_whole_sample_is_what_the_sensors_saw():
+def test_a_sensed_patch_is_what_the_sensors_saw():
     pair, window = _pair(Protocol.MTF, 4, is_real=True), Window(8, 12, 20, 24)
-    sample = whole_sample(pair, window, margin=3)
-    np.testing.assert_array_equal(sample.reference, _ramps()[:, 8:28, 12:36])
-    np.testing.assert_allclose(sample.tile.inputs().upsampled, sample.reference, atol=0.03)  # the border is near
+    patch = sensed_patch(pair, window, margin=3)
+    np.testing.assert_array_equal(patch.reference, _ramps()[:, 8:28, 12:36])
+    np.testing.assert_allclose(patch.tile.inputs().upsampled, patch.reference, atol=0.03)  # the border is near
     # Rows 8..27 lie at LR rows 1.6..6.4, columns 12..35 at 2.6..8.4: three more either way, cut at the scene's border.
-    assert sample.tile.lr_hsi.shape == (C, 11, 13)
-    assert sample.anchor is None
+    assert patch.tile.lr_hsi.shape == (C, 11, 13)
+    assert patch.anchor is None
 
 
 def test_an_anchor_is_computed_on_the_tile_and_its_margin():
@@ -216,11 +217,11 @@ def test_an_anchor_is_computed_on_the_tile_and_its_margin():
         def fuse(self, tile):
             at = tile.geometry.tile_in_lr
             assert min(at.rows[0], at.columns[0]) >= 5 - 1  # the tile's first pixel is before its LR pixel's centre
-            return tile.inputs().upsampled + 1
+            return FusedTile(tile.inputs().upsampled + 1)
 
     pair = replace(_pair(Protocol.MTF, 4, is_real=True, area=Window(32, 24, 32, 28)), anchor=Anchor())
     needs = PatchNeeds(Phase.TRUE, block_ratio=4, margin=5)
     patches = PatchSource([pair], patch_size=8, sampling=Sampling.RANDOM, stride=8, seed=0, needs=needs)
     for number in range(10):
-        sample = patches.sample(number)
-        np.testing.assert_allclose(sample.anchor, sample.reference + 1, atol=0.02)
+        patch = patches.patch(number)
+        np.testing.assert_allclose(patch.anchor, patch.reference + 1, atol=0.02)

@@ -8,16 +8,16 @@ from pifnet_cli.choices import Precision, Schedule
 from pifnet_cli.errors import TrainingError
 from pifnet_cli.training.loop import (
     Budget,
-    Course,
+    Callbacks,
     Learner,
-    Optimisation,
-    Position,
     Training,
+    TrainingStatus,
     contained_randomness,
     prepared,
 )
 from pifnet_cli.training.losses import absolute_error
 from pifnet_cli.training.objectives import Batch, Losses
+from pifnet_cli.training.recipes import Optimisation
 from pifnet_cli.training.resume import restore, training_state
 from pifnet_cli.training.validation import HeldOut
 
@@ -68,26 +68,27 @@ class Record:
     """Scores every validation by how near the bias is to 1."""
 
     def __init__(self):
-        self.kept, self.reported = [], []
+        self.saved, self.reported = [], []
 
-    def course(self, validations=4):
-        return Course(validate=self.validate, validations=validations, keep=self.keep, report=self.reported.append)
+    def callbacks(self):
+        return Callbacks(validate=self.validate, save=self.save, report=self.reported.append)
 
     def validate(self, network):
         return HeldOut(-float((network.bias.detach() - 1).abs().mean()), 0.0, 0.0)
 
-    def keep(self, position):
-        self.kept.append(position)
-        return f"step {position.best_step}"
+    def save(self, status):
+        self.saved.append(status)
+        return f"step {status.best_step}"
 
 
-def train(subject, record, *, limits=None, position=None, batches=batch_at, objective=None):
+def train(subject, record, *, limits=None, status=None, batches=batch_at, objective=None):
     return Training(
         subject,
         objective=objective or Objective(),
         budget=limits or budget(steps=12),
-        course=record.course(),
-        position=position or Position(),
+        validations=4,
+        callbacks=record.callbacks(),
+        status=status or TrainingStatus(),
     ).run(batches)
 
 
@@ -96,9 +97,9 @@ def test_training_reduces_the_loss_and_counts_its_steps():
     end = train(learner(), record, limits=budget(steps=200))
 
     assert end.step == 200
-    assert [position.step for position in record.kept] == [0, 50, 100, 150, 200]
-    assert record.kept[-1].losses["loss"] < 0.7 * record.kept[1].losses["loss"]
-    assert end.best == max((position.held_out for position in record.kept), key=lambda score: score.psnr_db)
+    assert [status.step for status in record.saved] == [0, 50, 100, 150, 200]
+    assert record.saved[-1].losses["loss"] < 0.7 * record.saved[1].losses["loss"]
+    assert end.best == max((status.held_out for status in record.saved), key=lambda score: score.psnr_db)
     assert len(record.reported) == 200
 
 
@@ -120,13 +121,13 @@ def test_an_interrupted_training_goes_on_bit_for_bit():
     train(whole, Record())
     record = Record()
     states = []
-    record.keep = lambda position: states.append(training_state(first, position, {})) or "state"
+    record.save = lambda status: states.append(training_state(first, status, {})) or "state"
     train(first, record)
     halfway = next(state for state in states if state.record["position"]["step"] == 6)
-    position = restore(second, halfway, "folder")
-    train(second, Record(), position=position)
+    status = restore(second, halfway, "folder")
+    train(second, Record(), status=status)
 
-    assert position.step == 6
+    assert status.step == 6
     for mine, theirs in zip(
         (*second.network.parameters(), *second.running_mean.parameters()),
         (*whole.network.parameters(), *whole.running_mean.parameters()),
@@ -236,4 +237,4 @@ def test_training_on_a_gpu_reduces_the_loss():
     subject = Learner(Network(), ADAMW, device=torch.device("cuda"), precision=Precision.AUTO)
     record = Record()
     train(subject, record, limits=budget(steps=200))
-    assert record.kept[-1].losses["loss"] < 0.7 * record.kept[1].losses["loss"]
+    assert record.saved[-1].losses["loss"] < 0.7 * record.saved[1].losses["loss"]

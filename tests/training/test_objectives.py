@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from pifnet_cli.training.objectives import CorrectionObjective, Example, ImageObjective, LossWeights, collate
-from pifnet_cli.training.patches import Sample
+from pifnet_cli.training.patches import TrainingPatch
 from pifnet_models.kriging.regression import RegressionSums
 from pifnet_models.pifnet.anchored import image_scale, residual_basis
 from pifnet_models.pifnet.network import PIFNet
@@ -20,17 +20,17 @@ def rng():
 
 
 @pytest.fixture
-def sample(rng):
+def patch(rng):
     sums = RegressionSums(hsi_bands=C, msi_bands=M)
     msi = rng.random((M, 200), dtype=np.float32)
     sums.add((rng.random((C, M)) @ msi + 0.1 * rng.standard_normal((C, 200))).astype(np.float32), msi)
     tile = pair_tile(rng, bands=(C, M), size=(SIZE, SIZE))
-    return Sample(tile, rng.random((C, SIZE, SIZE), dtype=np.float32), sums.solve())
+    return TrainingPatch(tile, rng.random((C, SIZE, SIZE), dtype=np.float32), sums.solve())
 
 
-def correction(sample, weights=NO_TERMS, noise=0.0):
+def correction(patch, weights=NO_TERMS, noise=0.0):
     basis = residual_basis(
-        [sample.regression.residual_covariance], components=K, band_scale=np.ones(C), ratio=4.0
+        [patch.regression.residual_covariance], components=K, band_scale=np.ones(C), ratio=4.0
     )  # fmt: skip
     return CorrectionObjective(basis, weights=weights, input_noise=noise)
 
@@ -40,24 +40,24 @@ def pifnet(hsi_channels, msi_channels, out_channels):
                   segments=2, output_start="zero")  # fmt: skip
 
 
-def test_an_answer_of_zero_is_the_anchor(sample):
-    inputs, regression = sample.tile.inputs(), sample.regression
-    fused = correction(sample).fused(lambda hsi, _msi: np.zeros_like(hsi[:K]), sample)
+def test_an_answer_of_zero_is_the_anchor(patch):
+    inputs, regression = patch.tile.inputs(), patch.regression
+    fused = correction(patch).fused(lambda hsi, _msi: np.zeros_like(hsi[:K]), patch)
 
     assert np.array_equal(fused, regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth))
 
 
-def test_the_target_is_the_answer_that_comes_nearest_to_the_truth(sample):
-    objective = correction(sample)
-    inputs, regression = sample.tile.inputs(), sample.regression
-    signless = objective.example(sample).target
+def test_the_target_is_the_answer_that_comes_nearest_to_the_truth(patch):
+    objective = correction(patch)
+    inputs, regression = patch.tile.inputs(), patch.regression
+    signless = objective.example(patch).target
     anchor = regression.apply(inputs.upsampled, inputs.hr_msi, inputs.msi_smooth)
 
     def error(answer):
-        return np.square(objective.fused(lambda *_planes: answer, sample) - sample.reference).sum()
+        return np.square(objective.fused(lambda *_planes: answer, patch) - patch.reference).sum()
 
     best = np.linalg.lstsq(
-        objective.basis.directions, (sample.reference - anchor).reshape(C, -1), rcond=None
+        objective.basis.directions, (patch.reference - anchor).reshape(C, -1), rcond=None
     )[0]  # fmt: skip
     scale = (objective.basis.component_std * regression.residual_rms)[:, None]
     exact = (best / scale).reshape(K, SIZE, SIZE).astype(np.float32)
@@ -65,37 +65,37 @@ def test_the_target_is_the_answer_that_comes_nearest_to_the_truth(sample):
     assert np.square(signless).sum(axis=0) == pytest.approx(np.square(exact).sum(axis=0), rel=1e-3)
 
 
-def test_input_noise_is_as_strong_as_asked_for(sample):
+def test_input_noise_is_as_strong_as_asked_for(patch):
     clean, noisy = (
-        objective.augmented(objective.example(sample), np.random.default_rng(5))
-        for objective in (correction(sample), correction(sample, noise=0.3))
+        objective.augmented(objective.example(patch), np.random.default_rng(5))
+        for objective in (correction(patch), correction(patch, noise=0.3))
     )
 
     assert np.std(noisy.msi - clean.msi) == pytest.approx(0.3, rel=0.1)
     assert np.array_equal(noisy.target, clean.target)
 
 
-def test_images_are_divided_by_one_number(sample):
-    example = ImageObjective(weights=NO_TERMS, input_noise=0.0).example(sample)
-    scale, inputs = image_scale(sample.regression), sample.tile.inputs()
+def test_images_are_divided_by_one_number(patch):
+    example = ImageObjective(weights=NO_TERMS, input_noise=0.0).example(patch)
+    scale, inputs = image_scale(patch.regression), patch.tile.inputs()
 
     assert example.hsi * scale == pytest.approx(inputs.upsampled, rel=1e-5)
     assert example.msi * scale == pytest.approx(inputs.hr_msi, rel=1e-5)
-    assert example.target * scale == pytest.approx(sample.reference, rel=1e-5)
+    assert example.target * scale == pytest.approx(patch.reference, rel=1e-5)
 
 
-def test_the_image_comes_back_in_the_pairs_units(sample):
-    sample.tile.lr_hsi[2, 3, 1] = np.nan
-    fused = ImageObjective(weights=NO_TERMS, input_noise=0.0).fused(lambda hsi, _msi: hsi, sample)
+def test_the_image_comes_back_in_the_pairs_units(patch):
+    patch.tile.lr_hsi[2, 3, 1] = np.nan
+    fused = ImageObjective(weights=NO_TERMS, input_noise=0.0).fused(lambda hsi, _msi: hsi, patch)
 
     assert np.isnan(fused[2]).sum() == 16
-    assert fused == pytest.approx(sample.tile.inputs().upsampled, rel=1e-5, nan_ok=True)
+    assert fused == pytest.approx(patch.tile.inputs().upsampled, rel=1e-5, nan_ok=True)
 
 
-def test_unknown_truth_is_masked(sample):
-    sample.reference[1, 2, 3] = np.nan
+def test_unknown_truth_is_masked(patch):
+    patch.reference[1, 2, 3] = np.nan
     objective = ImageObjective(weights=NO_TERMS, input_noise=0.0)
-    batch = collate([objective.augmented(objective.example(sample), np.random.default_rng(0))] * 2)
+    batch = collate([objective.augmented(objective.example(patch), np.random.default_rng(0))] * 2)
     whole = objective.losses(_Echo(), batch).total
     batch.hsi[:, 1, 2, 3] = 1e6
 
@@ -108,12 +108,12 @@ class _Echo(nn.Module):
         return hsi
 
 
-def test_the_papers_terms_enter_with_their_weights(sample):
+def test_the_papers_terms_enter_with_their_weights(patch):
     for objective, network in (
-        (correction(sample, PAPER_TERMS), pifnet(2 * K, 2 * M + 4, K)),
+        (correction(patch, PAPER_TERMS), pifnet(2 * K, 2 * M + 4, K)),
         (ImageObjective(weights=PAPER_TERMS, input_noise=0.0), pifnet(C, M, C)),
     ):
-        batch = collate([objective.augmented(objective.example(sample), np.random.default_rng(0))])
+        batch = collate([objective.augmented(objective.example(patch), np.random.default_rng(0))])
         losses = objective.losses(network, batch)
         parts = losses.parts
 
@@ -123,9 +123,9 @@ def test_the_papers_terms_enter_with_their_weights(sample):
         assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
 
 
-def test_networks_without_auxiliary_answers_are_trained_by_the_error_alone(sample):
+def test_networks_without_auxiliary_answers_are_trained_by_the_error_alone(patch):
     objective = ImageObjective(weights=NO_TERMS, input_noise=0.0)
-    batch = collate([objective.augmented(objective.example(sample), np.random.default_rng(0))])
+    batch = collate([objective.augmented(objective.example(patch), np.random.default_rng(0))])
     assert objective.losses(_Echo(), batch).parts.keys() == {"error"}
 
 

@@ -64,15 +64,15 @@ def test_upsampled_ramps_lie_on_their_truth(protocol, is_real):
     patches = source(pair(ramps(), sensor(protocol), is_real=is_real, area=None if not is_real else inner))
     shift = []
     for number in range(40):
-        sample = patches.sample(number)
-        shift.append(np.abs(sample.tile.inputs().upsampled - sample.reference)[:, 6:-6, 6:-6].max())
+        patch = patches.patch(number)
+        shift.append(np.abs(patch.tile.inputs().upsampled - patch.reference)[:, 6:-6, 6:-6].max())
 
     assert np.median(shift) < 0.02  # patches at the scene's border see its mirror image
 
 
 def test_every_sampling_phase_occurs():
     patches = source(pair(ramps(), sensor()))
-    phases = {tuple(np.round(patches.sample(number).tile.inputs().phase[:, 0, 0], 3)) for number in range(300)}
+    phases = {tuple(np.round(patches.patch(number).tile.inputs().phase[:, 0, 0], 3)) for number in range(300)}
     assert len(phases) == RATIO**2
 
 
@@ -80,16 +80,16 @@ def test_every_sampling_phase_occurs():
 def test_a_patch_is_a_function_of_its_number(is_real):
     model = sensor(hsi_snr_db=30, msi_snr_db=30)
     first, second = (source(pair(ramps(), model, is_real=is_real)) for _ in range(2))
-    second.sample(3)
+    second.patch(3)
 
-    for mine, theirs in zip(first.sample(11).tile.inputs(), second.sample(11).tile.inputs(), strict=True):
+    for mine, theirs in zip(first.patch(11).tile.inputs(), second.patch(11).tile.inputs(), strict=True):
         assert np.array_equal(mine, theirs)
-    assert not np.array_equal(first.sample(11).reference, first.sample(12).reference)
+    assert not np.array_equal(first.patch(11).reference, first.patch(12).reference)
 
 
 def test_noise_is_fresh_in_every_epoch():
     patches = source(pair(np.ones((C, H, W), np.float32), sensor(hsi_snr_db=20)))
-    assert not np.array_equal(patches.sample(0).tile.inputs().upsampled, patches.sample(1).tile.inputs().upsampled)
+    assert not np.array_equal(patches.patch(0).tile.inputs().upsampled, patches.patch(1).tile.inputs().upsampled)
 
 
 def test_patches_stay_inside_their_area():
@@ -97,9 +97,9 @@ def test_patches_stay_inside_their_area():
     reference[:, :48] = 1
     patches = source(pair(reference, sensor(), area=Window(0, 0, 48, W)))
     for number in range(100):
-        sample = patches.sample(number)
-        assert (sample.reference == 1).all()
-        assert np.allclose(sample.tile.inputs().upsampled, 1, atol=1e-5)  # nor does the PSF look out of it
+        patch = patches.patch(number)
+        assert (patch.reference == 1).all()
+        assert np.allclose(patch.tile.inputs().upsampled, 1, atol=1e-5)  # nor does the PSF look out of it
 
 
 def test_a_strided_epoch_visits_every_place_once():
@@ -109,7 +109,7 @@ def test_a_strided_epoch_visits_every_place_once():
 
     def corners(epoch):
         numbers = range(epoch * len(patches), (epoch + 1) * len(patches))
-        return [int(patches.sample(number).reference[0].min()) for number in numbers]
+        return [int(patches.patch(number).reference[0].min()) for number in numbers]
 
     expected = [row * W + column for row in range(0, 81, 16) for column in (0, 16, 32, 48, 56)]
     assert len(patches) == len(expected)
@@ -123,13 +123,13 @@ def test_nodata_patches_are_not_drawn():
     reference[:, :, : W - 20] = np.nan
     patches = source(pair(reference, sensor()))
     for number in range(20):
-        assert np.isfinite(patches.sample(number).reference).mean() >= 0.1
+        assert np.isfinite(patches.patch(number).reference).mean() >= 0.1
 
 
 def test_scenes_without_valid_pixels_are_refused():
     patches = source(pair(np.full((C, H, W), np.nan, np.float32), sensor()))
     with pytest.raises(TrainingError, match="were nodata"):
-        patches.sample(0)
+        patches.patch(0)
 
 
 def test_a_patch_larger_than_the_area_is_refused():
@@ -140,7 +140,7 @@ def test_a_patch_larger_than_the_area_is_refused():
 def test_patches_of_any_even_size_fit_ratios_that_do_not_divide_them():
     model = replace(sensor(), ratio=3)
     patches = source(pair(ramps(), model, area=Window(0, 0, 18, 20)), patch_size=16)
-    assert patches.sample(0).tile.inputs().upsampled.shape == (C, 16, 16)
+    assert patches.patch(0).tile.inputs().upsampled.shape == (C, 16, 16)
 
 
 def test_areas_neither_touch_nor_overlap():

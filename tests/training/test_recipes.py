@@ -1,11 +1,13 @@
 """METHODS 10, typed once more; and what the user says instead."""
 
+from dataclasses import asdict, fields, replace
+
 import pytest
 
 from pifnet_cli.catalog import NETWORKS, Method
 from pifnet_cli.choices import Anchor, Schedule, Variant
-from pifnet_cli.settings import TrainSettings
-from pifnet_cli.training.recipes import NO_CLIP, POOL, PUBLISHED, recipe_of
+from pifnet_cli.settings import RecipeOverrides, TrainSettings
+from pifnet_cli.training.recipes import CACHED_OVER_KRIGING, NO_CLIP, PUBLISHED, recipe_of
 
 # Method: learning rate, factor and epochs of its steps (None: constant), length, batch, patch, weight decay, beta1.
 PRINTED = {
@@ -28,11 +30,12 @@ def test_published_recipes_are_the_printed_ones(method):
     rate, steps, length, batch, patch, decay, beta1 = PRINTED[method]
     recipe = recipe_of(_settings(method))
 
-    assert (recipe.learning_rate, recipe.batch_size, recipe.patch_size) == (rate, batch, patch)
-    assert (recipe.weight_decay, recipe.beta1) == (decay, beta1)
-    assert recipe.schedule is (Schedule.CONSTANT if steps is None else Schedule.STEPS)
+    optimisation = recipe.optimisation
+    assert (optimisation.learning_rate, recipe.batch_size, recipe.patch_size) == (rate, batch, patch)
+    assert (optimisation.weight_decay, optimisation.beta1) == (decay, beta1)
+    assert optimisation.schedule is (Schedule.CONSTANT if steps is None else Schedule.STEPS)
     if steps is not None:
-        assert (recipe.decay_factor, recipe.decay_every) == steps
+        assert (optimisation.decay_factor, optimisation.decay_every) == steps
     budget = {name: getattr(recipe, name) for name in ("steps", "epochs", "minutes")}
     assert budget == {"steps": None, "epochs": None, "minutes": None} | length
 
@@ -41,9 +44,9 @@ def test_published_recipes_are_the_printed_ones(method):
 def test_only_what_is_published_besides_is_done_besides(method):
     recipe = recipe_of(_settings(method))
     assert recipe.epoch_patches == (20_000 if method is Method.DT3NET else None)
-    assert (recipe.ema_decay, recipe.input_noise, recipe.pool, recipe.network) == (0, 0, 0, {})
+    assert (recipe.optimisation.ema_decay, recipe.input_noise, recipe.cached_examples, recipe.network) == (0, 0, 0, {})
     clip = {Method.PSRT: 10.0, Method.PIFNET: 1.0}.get(method, NO_CLIP)
-    assert recipe.gradient_clip == clip
+    assert recipe.optimisation.gradient_clip == clip
     terms = (0.01, 0.1) if method is Method.PIFNET else (0, 0)
     assert (recipe.inverse_weight, recipe.cosine_weight) == terms
 
@@ -52,20 +55,32 @@ def test_every_network_has_a_recipe():
     assert set(PUBLISHED) == set(NETWORKS) == set(PRINTED)
 
 
+def _numbers(recipe):
+    """All of a recipe under one roof, as overrides name it."""
+    numbers = asdict(recipe)
+    return numbers | numbers.pop("optimisation")
+
+
 @pytest.mark.parametrize("method", NETWORKS)
 def test_all_of_a_recipe_can_be_said_otherwise(method):
     said = {"patch_size": 32, "batch_size": 5, "learning_rate": 3e-3, "schedule": Schedule.COSINE, "decay_every": 7,
             "decay_factor": 0.3, "beta1": 0.7, "weight_decay": 0.02, "gradient_clip": 2.0, "ema_decay": 0.9,
-            "input_noise": 0.05, "pool": 11}  # fmt: skip
-    recipe = recipe_of(_settings(method, **said))
-    assert {name: getattr(recipe, name) for name in said} == said
+            "input_noise": 0.05, "cached_examples": 11}  # fmt: skip
+    found = _numbers(recipe_of(_settings(method, overrides=RecipeOverrides(**said))))
+    assert {name: found[name] for name in said} == said
 
 
-@pytest.mark.parametrize("name", ["gradient_clip", "ema_decay", "input_noise", "weight_decay", "pool", "beta1"])
+def test_every_override_is_a_number_of_a_recipe():
+    assert {entry.name for entry in fields(RecipeOverrides)} <= _numbers(recipe_of(TrainSettings())).keys()
+
+
+@pytest.mark.parametrize(
+    "name", ["gradient_clip", "ema_decay", "input_noise", "weight_decay", "cached_examples", "beta1"]
+)
 def test_zero_is_something_said(name):
     value = 1e-6 if name == "gradient_clip" else 0
-    settings = TrainSettings(anchor=Anchor.KRIGING, **{name: value})
-    assert getattr(recipe_of(settings), name) == value
+    settings = TrainSettings(anchor=Anchor.KRIGING, overrides=RecipeOverrides(**{name: value}))
+    assert _numbers(recipe_of(settings))[name] == value
 
 
 @pytest.mark.parametrize(
@@ -91,13 +106,15 @@ def test_numbers_of_the_network_are_put_into_the_recipe_s():
 
 def test_the_anchored_variant_has_a_recipe_of_its_own():
     recipe = recipe_of(TrainSettings())
-    assert (recipe.learning_rate, recipe.schedule, recipe.patch_size) == (1e-3, Schedule.COSINE, 32)
+    optimisation = recipe.optimisation
+    assert (optimisation.learning_rate, optimisation.schedule, recipe.patch_size) == (1e-3, Schedule.COSINE, 32)
     assert (recipe.minutes, recipe.epochs, recipe.steps) == (10.0, None, None)
-    assert recipe.ema_decay == 0.99
+    assert optimisation.ema_decay == 0.99
 
 
 @pytest.mark.parametrize("method", NETWORKS)
 def test_patches_over_kriging_are_used_again(method):
-    assert recipe_of(TrainSettings(method=method, anchor=Anchor.KRIGING)).pool == POOL
-    assert recipe_of(TrainSettings(method=method, anchor=Anchor.KRIGING, pool=0)).pool == 0
-    assert recipe_of(TrainSettings(method=method, anchor=Anchor.REGRESSION)).pool == 0
+    over_kriging = TrainSettings(method=method, anchor=Anchor.KRIGING)
+    assert recipe_of(over_kriging).cached_examples == CACHED_OVER_KRIGING
+    assert recipe_of(replace(over_kriging, overrides=RecipeOverrides(cached_examples=0))).cached_examples == 0
+    assert recipe_of(TrainSettings(method=method, anchor=Anchor.REGRESSION)).cached_examples == 0

@@ -8,7 +8,7 @@ from pifnet_cli.choices import Phase, Protocol
 from pifnet_cli.errors import GridError, SceneReadError
 from pifnet_cli.scene import Window
 from pifnet_cli.settings import SimulateSettings
-from pifnet_cli.training.sources import open_source
+from pifnet_cli.training.sources import open_training_scene
 from pifnet_cli.workflows.simulate import simulate_scene
 from scenes import write_scene
 
@@ -16,8 +16,8 @@ C, H, W = 6, 50, 66  # not multiples of the ratio
 SETTINGS = SimulateSettings(ratio=4, srf="boxes:3", hsi_snr_db=30, msi_snr_db=35, seed=3)
 
 
-def opened(path, settings, stack, phase=Phase.TRUE):
-    return open_source(path, settings, stack, phase=phase)
+def opened(path, settings, stack, **options):
+    return open_training_scene(path, settings, stack, phase=Phase.TRUE, **options)
 
 
 @pytest.fixture
@@ -57,11 +57,11 @@ def test_a_folder_without_a_record_is_a_real_pair(scene, tmp_path, stack):
     assert source.psf.taps == 3
 
 
-def test_large_scenes_are_read_by_window(scene, stack, monkeypatch):
+def test_large_scenes_are_read_by_window(scene, stack):
     whole = opened(scene, SETTINGS, stack).read_reference(Window(5, 6, 7, 8))
-    monkeypatch.setattr("pifnet_cli.training.sources.CACHED_BYTES", 0)
+    large = opened(scene, SETTINGS, stack, cached_bytes=0)
 
-    assert np.array_equal(opened(scene, SETTINGS, stack).read_reference(Window(5, 6, 7, 8)), whole)
+    assert np.array_equal(large.read_reference(Window(5, 6, 7, 8)), whole)
 
 
 def test_bands_without_pixels_weigh_nothing(tmp_path, stack):

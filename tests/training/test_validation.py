@@ -1,11 +1,7 @@
 import numpy as np
-import pytest
-import torch
-from torch import nn
 
 from pifnet_cli.scene import Window
-from pifnet_cli.training.validation import MAXIMUM_TILES, held_out_tiles, network_function
-from pifnet_models.interface import SizeRule
+from pifnet_cli.training.validation import MAXIMUM_TILES, held_out_tiles
 
 
 def test_tiles_cover_a_small_area_once():
@@ -24,18 +20,3 @@ def test_a_large_area_is_sampled_evenly():
 
     assert len(tiles) == MAXIMUM_TILES
     assert {tile.row for tile in tiles} == {128 * row for row in range(8)}
-
-
-class _Sum(nn.Module):
-    size_rule = SizeRule(multiple_of=8, minimum=16)
-
-    def forward(self, hsi, msi):
-        assert self.size_rule.accepts(*hsi.shape[2:])
-        return hsi + msi[:, :1]
-
-
-def test_networks_see_sizes_they_accept():
-    hsi, msi = np.random.default_rng(0).random((2, 3, 13, 21), dtype=np.float32)
-    answer = network_function(_Sum(), torch.device("cpu"))(hsi, msi)
-
-    assert answer == pytest.approx(hsi + msi[:1])

@@ -11,7 +11,7 @@ from pifnet_cli.errors import BandsError, CheckpointError, GridError, SettingsEr
 from pifnet_cli.metrics.with_reference import scores
 from pifnet_cli.networks.build import restored_network
 from pifnet_cli.networks.checkpoint import load_checkpoint, load_state, read_header
-from pifnet_cli.settings import FuseSettings, SimulateSettings, TrainSettings
+from pifnet_cli.settings import FuseSettings, RecipeOverrides, SimulateSettings, TrainSettings
 from pifnet_cli.training.history import read_history
 from pifnet_cli.workflows.fuse import fuse_scene
 from pifnet_cli.workflows.simulate import simulate_scene
@@ -23,12 +23,15 @@ DEGRADATION = SimulateSettings(ratio=4, srf="boxes:3")
 TINY = TrainSettings(
     degradation=DEGRADATION,
     network={"width": 8, "blocks": 1, "segments": 2, "d_state": 2},
-    patch_size=16,
-    batch_size=2,
+    overrides=RecipeOverrides(patch_size=16, batch_size=2),
     components=2,
     steps=6,
     validations=6,
 )
+
+
+def overriding(**changes):
+    return replace(TINY.overrides, **changes)
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +67,7 @@ def test_a_scene_becomes_a_checkpoint(scene, tmp_path):
     result = train_model([scene], tmp_path / "model", TINY)
     header = read_header(tmp_path / "model")
 
-    assert result.position.step == 6
+    assert result.status.step == 6
     assert (header.method, header.variant, header.ratio) == ("pifnet", "anchored", 4.0)
     assert header.sensor["protocol"] == "mtf"
     assert header.hsi_bands["wavelengths_nm"] == pytest.approx(np.linspace(450, 900, C))
@@ -97,7 +100,9 @@ def test_an_untrained_anchored_network_is_its_anchor(scene, tmp_path):
 
 
 def test_the_best_checkpoint_is_never_below_the_anchor(scene, tmp_path):
-    result = train_model([scene], tmp_path / "model", replace(TINY, learning_rate=0.02, schedule=Schedule.CONSTANT))
+    result = train_model(
+        [scene], tmp_path / "model", replace(TINY, overrides=overriding(learning_rate=0.02, schedule=Schedule.CONSTANT))
+    )
     history = read_history(tmp_path / "model")
 
     assert result.best.psnr_db == max(line["psnr_db"] for line in history)
@@ -151,7 +156,9 @@ def test_without_held_out_area_the_last_checkpoint_is_the_best(scene, tmp_path):
 
 def test_the_paper_variant_predicts_images(scene, tmp_path):
     result = train_model(
-        [scene], tmp_path / "model", replace(TINY, variant=Variant.PAPER, steps=30, learning_rate=5e-3)
+        [scene],
+        tmp_path / "model",
+        replace(TINY, variant=Variant.PAPER, steps=30, overrides=overriding(learning_rate=5e-3)),
     )
     history = read_history(tmp_path / "model")
     checkpoint = load_checkpoint(tmp_path / "model")
@@ -183,7 +190,7 @@ def test_noise_whitens_the_basis(scene, tmp_path):
 
 @pytest.mark.parametrize("variant", Variant)
 def test_fuse_gives_what_validation_scored(pair, tmp_path, variant):
-    settings = replace(TINY, variant=variant, validation=(pair,), steps=20, learning_rate=5e-3)
+    settings = replace(TINY, variant=variant, validation=(pair,), steps=20, overrides=overriding(learning_rate=5e-3))
     result = train_model([pair], tmp_path / "model", settings)
     fuse_scene(
         pair / "lr_hsi.tif", pair / "hr_msi.tif", tmp_path / "out.tif", FuseSettings(), checkpoint=tmp_path / "model"
@@ -195,8 +202,8 @@ def test_fuse_gives_what_validation_scored(pair, tmp_path, variant):
 
 
 def interrupt_after(step):
-    def progress(position):
-        if position.step == step:
+    def progress(status):
+        if status.step == step:
             raise KeyboardInterrupt
 
     return progress
@@ -225,13 +232,20 @@ def test_an_interrupted_training_resumes_bit_for_bit(scene, tmp_path, variant):
 def test_resuming_with_a_larger_budget_goes_on(scene, tmp_path):
     train_model([scene], tmp_path / "model", TINY)
     longer = train_model([scene], tmp_path / "model", replace(TINY, start=Start.RESUME, steps=8))
-    assert longer.position.step == 8
+    assert longer.status.step == 8
 
 
 def test_resuming_otherwise_is_refused(scene, tmp_path):
     train_model([scene], tmp_path / "model", TINY)
     with pytest.raises(SettingsError, match=r"\(patch_size: 16 -> 24\); use the same options"):
-        train_model([scene], tmp_path / "model", replace(TINY, start=Start.RESUME, patch_size=24))
+        train_model([scene], tmp_path / "model", replace(TINY, start=Start.RESUME, overrides=overriding(patch_size=24)))
+    named = (
+        ({"learning_rate": 0.01}, r"\(learning_rate: 0.001 -> 0.01\)"),
+        ({"cached_examples": 3}, r"\(pool: 0 -> 3\)"),
+    )
+    for changes, message in named:  # flat, by the names that states have always had
+        with pytest.raises(SettingsError, match=message):
+            train_model([scene], tmp_path / "model", replace(TINY, start=Start.RESUME, overrides=overriding(**changes)))
     other = write_scene(tmp_path / "other.tif", pixels(1))
     with pytest.raises(SettingsError, match="trained otherwise"):
         train_model([other], tmp_path / "model", replace(TINY, start=Start.RESUME))
@@ -278,7 +292,7 @@ def test_a_network_that_cannot_be_built_is_refused(scene, tmp_path):
 
 def test_scenes_too_small_for_a_patch_are_refused(scene, tmp_path):
     with pytest.raises(TrainingError, match="lower --patch-size or --validation-share"):
-        train_model([scene], tmp_path / "model", replace(TINY, patch_size=64))
+        train_model([scene], tmp_path / "model", replace(TINY, overrides=overriding(patch_size=64)))
 
 
 def test_nothing_to_train_on_is_refused(tmp_path):

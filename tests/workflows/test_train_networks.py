@@ -12,7 +12,7 @@ from pifnet_cli.choices import Anchor, Phase, Protocol, Schedule, Start, Variant
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.metrics.with_reference import scores
 from pifnet_cli.networks.checkpoint import load_checkpoint, load_state, read_header
-from pifnet_cli.settings import FuseSettings, SimulateSettings, TrainSettings
+from pifnet_cli.settings import FuseSettings, RecipeOverrides, SimulateSettings, TrainSettings
 from pifnet_cli.training.history import read_history
 from pifnet_cli.workflows.fuse import fuse_scene
 from pifnet_cli.workflows.simulate import simulate_scene
@@ -23,6 +23,7 @@ from small_networks import SMALL
 C, H, W = 6, 60, 64
 DEGRADATION = SimulateSettings(ratio=4, srf="boxes:3", protocol=Protocol.PAPER)
 BLOCK_NETWORKS = [Method.HSRNET, Method.U2NET, Method.DT3NET, Method.SMGUNET]
+TWO_PATCHES = {"cached_examples": 2}  # kriging takes its time
 FINE_NETWORKS = [Method.FUSFORMER, Method.PSRT, Method.PIFNET]
 
 
@@ -35,15 +36,14 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-def _settings(method, **changes):
+def _settings(method, *, recipe=None, **changes):
     variant = Variant.PAPER if method is Method.PIFNET else None
     tiny = TrainSettings(
         method=method,
         variant=variant,
         network=SMALL[method],
         degradation=DEGRADATION,
-        patch_size=16,
-        batch_size=2,
+        overrides=RecipeOverrides(**({"patch_size": 16, "batch_size": 2} | (recipe or {}))),
         steps=2,
         validations=2,
     )
@@ -89,7 +89,9 @@ def test_every_network_is_trained_and_fuses_as_validation_scored(pair, tmp_path,
 @pytest.mark.parametrize("method", [Method.HSRNET, Method.U2NET, Method.PSRT])
 @pytest.mark.parametrize("anchor", [Anchor.REGRESSION, Anchor.KRIGING])
 def test_a_network_on_an_anchor_starts_as_the_anchor_and_fuses_as_scored(pair, tmp_path, method, anchor):
-    settings = _settings(method, anchor=anchor, validation=(pair,), pool=2, learning_rate=1e-4)
+    settings = _settings(
+        method, anchor=anchor, validation=(pair,), recipe={"cached_examples": 2, "learning_rate": 1e-4}
+    )
     result = train_model([pair], tmp_path / "model", settings)
     header, history = read_header(tmp_path / "model"), read_history(tmp_path / "model")
 
@@ -104,7 +106,9 @@ def test_a_network_on_an_anchor_starts_as_the_anchor_and_fuses_as_scored(pair, t
 
 def test_anchors_of_a_training_are_those_that_methods_fuse_with(pair, tmp_path):
     for anchor in (Anchor.REGRESSION, Anchor.KRIGING):
-        settings = _settings(Method.HSRNET, anchor=anchor, validation=(pair,), steps=1, validations=1, pool=2)
+        settings = _settings(
+            Method.HSRNET, anchor=anchor, validation=(pair,), steps=1, validations=1, recipe=TWO_PATCHES
+        )
         result = train_model([pair], tmp_path / anchor, settings)
         output = tmp_path / f"{anchor}.tif"
         choice = FuseSettings(method=Method(anchor.value), protocol=Protocol.PAPER)
@@ -115,7 +119,9 @@ def test_anchors_of_a_training_are_those_that_methods_fuse_with(pair, tmp_path):
 
 
 def test_pif_net_is_anchored_over_kriging(pair, tmp_path):
-    settings = _settings(Method.PIFNET, variant=None, anchor=Anchor.KRIGING, validation=(pair,), pool=2, components=2)
+    settings = _settings(
+        Method.PIFNET, variant=None, anchor=Anchor.KRIGING, validation=(pair,), recipe=TWO_PATCHES, components=2
+    )
     result = train_model([pair], tmp_path / "model", settings)
     header = read_header(tmp_path / "model")
 
@@ -162,8 +168,8 @@ def test_tiles_of_a_block_network_fall_between_blocks(pair, tmp_path):
 
 
 def _interrupted_after(step):
-    def progress(position):
-        if position.step == step:
+    def progress(status):
+        if status.step == step:
             raise KeyboardInterrupt
 
     return progress
@@ -171,7 +177,9 @@ def _interrupted_after(step):
 
 @pytest.mark.parametrize(("method", "anchor"), [(Method.HSRNET, None), (Method.U2NET, Anchor.KRIGING)])
 def test_an_interrupted_training_of_blocks_resumes_bit_for_bit(pair, tmp_path, method, anchor):
-    settings = _settings(method, anchor=anchor, pool=3, steps=4, validations=4, input_noise=0.01)
+    settings = _settings(
+        method, anchor=anchor, recipe={"cached_examples": 3, "input_noise": 0.01}, steps=4, validations=4
+    )
     whole = train_model([pair], tmp_path / "whole", settings)
     with pytest.raises(KeyboardInterrupt):
         train_model([pair], tmp_path / "halves", settings, progress=_interrupted_after(2))
@@ -196,11 +204,13 @@ def test_resuming_over_another_anchor_is_refused(pair, tmp_path):
 @pytest.mark.parametrize(("method", "patch_size"), [(Method.PSRT, 20), (Method.HSRNET, 18), (Method.U2NET, 18)])
 def test_a_patch_that_the_network_does_not_take_is_refused(pair, tmp_path, method, patch_size):
     with pytest.raises(SettingsError, match=rf"--patch-size {patch_size}: {method.value} takes multiples of [48] "):
-        train_model([pair], tmp_path / "model", _settings(method, patch_size=patch_size))
+        train_model([pair], tmp_path / "model", _settings(method, recipe={"patch_size": patch_size}))
 
 
 def test_a_block_network_learns(pair, tmp_path):
-    settings = _settings(Method.HSRNET, steps=40, validations=4, learning_rate=3e-3, schedule=Schedule.CONSTANT)
+    settings = _settings(
+        Method.HSRNET, recipe={"learning_rate": 3e-3, "schedule": Schedule.CONSTANT}, steps=40, validations=4
+    )
     train_model([pair], tmp_path / "model", settings)
     history = read_history(tmp_path / "model")
     assert history[-1]["psnr_db"] > history[0]["psnr_db"] + 1
