@@ -200,16 +200,25 @@ def test_the_kriging_anchor_knows_the_ratio():
     assert isinstance(engine, KrigingEngine)
     expected = GuidedKriging.from_regression(regression, ratio=6.0)
     assert engine.margin == max(expected.halo, SUPPORT)
-    assert engine._kriging.core == expected.core
+    assert engine.core == expected.core
 
 
 def test_kriging_by_cores_is_close_to_kriging_whole():
     tile, truth = _correlated_tile()
-    engine = _engine(Method.KRIGING, tile)
-    whole, parts = (KrigingEngine(replace(engine._kriging, core=core, adapts=False), ratio=RATIO).fuse(tile).pixels
-                    for core in (64, 16))  # fmt: skip
+    kriging = GuidedKriging.from_regression(_statistics(tile, RegressionSums), ratio=4.0, adapts=False)
+    whole, parts = (KrigingEngine(replace(kriging, core=core), ratio=RATIO).fuse(tile).pixels for core in (64, 16))
     difference, missed = (np.sqrt(np.square(image - truth).mean()) for image in (parts - whole + truth, whole))
     assert 0 < difference < 0.5 * missed  # measured: 0.37; far samples count little, but not nothing
+
+
+@pytest.mark.parametrize("side", ["lr_hsi", "hr_msi"])
+def test_cores_without_ground_are_not_solved(side):
+    tile = pair_tile(np.random.default_rng(0), size=(64, 64))
+    image = getattr(tile, side).copy()
+    image[:, :, image.shape[2] // 4 :] = np.nan  # all but a quarter of the columns
+    echo = Echo(core=16)
+    KrigingEngine(echo, ratio=RATIO).fuse(replace(tile, **{side: image}))
+    assert len(echo.seen) == 4  # of sixteen
 
 
 @pytest.mark.parametrize("method", [*LOCAL, Method.KRIGING])

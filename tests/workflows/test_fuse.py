@@ -12,10 +12,7 @@ from pifnet_cli.scene import Bands
 from pifnet_cli.settings import FuseSettings, SimulateSettings
 from pifnet_cli.workflows.fuse import fuse_scene, preview_fusion
 from pifnet_cli.workflows.simulate import simulate_scene
-from pifnet_models.classical.cnmf import CNMF
-from pifnet_models.kriging.kriging import GuidedKriging
-from pifnet_models.kriging.regression import Regression
-from waves import NODATA, Texture, write_pair
+from waves import Texture, write_pair
 
 NORTH_UP = Affine(10, 0, 365000, 0, -10, 5807000)
 SOUTH_UP = Affine(10, 0, 365000, 0, 10, 5800000)
@@ -160,33 +157,6 @@ def test_invalid_input_is_nodata_in_the_output(tmp_path):
     expected[20:32, 40:48] = True
     expected[60:70, 80:95] = True
     assert (invalid == expected).all()
-
-
-@pytest.mark.parametrize("method", [Method.REGRESSION, Method.KRIGING, Method.CNMF])
-@pytest.mark.parametrize("side", ["lr", "hr"])
-def test_ground_that_is_nodata_is_not_solved(method, side, tmp_path, monkeypatch):
-    solved = {"whole": 0, "mostly nodata": 0}
-
-    def counted(function, key):
-        def count(*arguments, **named):
-            solved[key] += 1
-            return function(*arguments, **named)
-
-        return count
-
-    def nodata(lr_hsi, hr_msi):
-        (lr_hsi if side == "lr" else hr_msi)[:, :, 7 if side == "lr" else 25 :] = NODATA
-
-    solver, name = {Method.KRIGING: (GuidedKriging, "fuse_block"), Method.CNMF: (CNMF, "fuse_block")}.get(
-        method, (Regression, "apply")
-    )
-    original = getattr(solver, name)
-    settings = FuseSettings(method=method, tile_size=48, overlap=16, mtf_at_nyquist=0.3, align=Align.NONE)
-    for key, spoil in (("whole", None), ("mostly nodata", nodata)):
-        lr, hr, _ = write_pair(tmp_path / key, hr_size=(32, 256), spoil=spoil)
-        monkeypatch.setattr(solver, name, counted(original, key))
-        fuse_scene(lr, hr, tmp_path / f"{key}.tif", settings)
-    assert 0 < solved["mostly nodata"] <= 0.25 * solved["whole"]
 
 
 def test_the_output_lies_on_the_hr_grid(tmp_path):
