@@ -10,6 +10,8 @@ from enum import StrEnum
 from importlib import import_module
 from typing import Any, Self, cast
 
+from pifnet_cli.choices import HyperParameter, Schedule
+from pifnet_cli.recipe import Optimisation, Recipe
 from pifnet_models import references as papers
 from pifnet_models.references import Reference
 
@@ -57,6 +59,8 @@ class MethodFacts:
         spares_bad_bands: Whether bands that are marked bad are fused by regression, since they would spoil the others.
         takes_ratio: Whether a network is built for a ratio.
         over_anchor: Further arguments of a network that starts from a closed-form anchor.
+        recipe: How a network is trained, as published.
+        anchored_recipe: How it is trained to correct an anchor in the subspace of its residual, where it can be.
     """
 
     title: str
@@ -71,7 +75,9 @@ class MethodFacts:
     gaps: Gaps = Gaps.CLOSED
     spares_bad_bands: bool = False
     takes_ratio: bool = True
-    over_anchor: Mapping[str, int | float | str | None] = field(default_factory=dict)
+    over_anchor: Mapping[str, HyperParameter] = field(default_factory=dict)
+    recipe: Recipe | None = None
+    anchored_recipe: Recipe | None = None
 
 
 class Method(StrEnum):
@@ -95,6 +101,24 @@ class Method(StrEnum):
             load=lambda: import_module("pifnet_models.pifnet.network").PIFNet,
             papers=(papers.PIFNET,),
             blends_tiles=True,
+            recipe=Recipe(
+                patch_size=64,
+                batch_size=8,
+                optimisation=Optimisation(1e-4, Schedule.STEPS, weight_decay=1e-4, gradient_clip=1.0),
+                inverse_weight=0.01,
+                cosine_weight=0.1,
+                epochs=500,
+            ),
+            anchored_recipe=Recipe(
+                network={"width": 32, "blocks": 1, "pooling_window": 31},
+                patch_size=32,
+                batch_size=8,
+                optimisation=Optimisation(1e-3, Schedule.COSINE, weight_decay=1e-4, gradient_clip=1.0, ema_decay=0.99),
+                input_noise=0.01,
+                inverse_weight=0.01,
+                cosine_weight=0.1,
+                minutes=10.0,
+            ),
             takes_ratio=False,
         ),
     )
@@ -107,6 +131,9 @@ class Method(StrEnum):
             load=lambda: import_module("pifnet_models.hsrnet").HSRNet,
             papers=(papers.HSRNET,),
             blends_tiles=True,
+            recipe=Recipe(
+                patch_size=64, batch_size=32, optimisation=Optimisation(1e-4, Schedule.CONSTANT), steps=150_000
+            ),
         ),
     )
     FUSFORMER = (
@@ -118,6 +145,12 @@ class Method(StrEnum):
             load=lambda: import_module("pifnet_models.fusformer").Fusformer,
             papers=(papers.FUSFORMER,),
             blends_tiles=True,
+            recipe=Recipe(
+                patch_size=64,
+                batch_size=3,
+                optimisation=Optimisation(1e-3, Schedule.STEPS, decay_factor=0.1),
+                epochs=1000,
+            ),
         ),
     )
     PSRT = (
@@ -129,6 +162,12 @@ class Method(StrEnum):
             load=lambda: import_module("pifnet_models.psrt").PSRT,
             papers=(papers.PSRT,),
             blends_tiles=True,
+            recipe=Recipe(
+                patch_size=64,
+                batch_size=32,
+                optimisation=Optimisation(1e-4, Schedule.CONSTANT, weight_decay=1e-4, gradient_clip=10.0),
+                epochs=2000,
+            ),
         ),
     )
     U2NET = (
@@ -140,6 +179,12 @@ class Method(StrEnum):
             load=lambda: import_module("pifnet_models.u2net").U2Net,
             papers=(papers.U2NET,),
             blends_tiles=True,
+            recipe=Recipe(
+                patch_size=64,
+                batch_size=16,
+                optimisation=Optimisation(1e-3, Schedule.STEPS, decay_every=100),
+                epochs=500,
+            ),
             over_anchor={"skip": "upsampled"},  # else it learns its skip
         ),
     )
@@ -152,6 +197,13 @@ class Method(StrEnum):
             load=lambda: import_module("pifnet_models.dt3net").DT3Net,
             papers=(papers.DT3NET,),
             blends_tiles=True,
+            recipe=Recipe(
+                patch_size=64,
+                batch_size=8,
+                optimisation=Optimisation(1e-4, Schedule.STEPS, decay_every=80),
+                epochs=100,
+                epoch_patches=20_000,
+            ),
         ),
     )
     SMGUNET = (
@@ -163,6 +215,12 @@ class Method(StrEnum):
             load=lambda: import_module("pifnet_models.smgunet").SMGUNet,
             papers=(papers.SMGUNET,),
             blends_tiles=True,
+            recipe=Recipe(
+                patch_size=64,  # its authors state none; the others' is taken
+                batch_size=2,
+                optimisation=Optimisation(1e-4, Schedule.STEPS, decay_every=1000, decay_factor=0.1, beta1=0.5),
+                epochs=2001,
+            ),
         ),
     )
     KRIGING = (

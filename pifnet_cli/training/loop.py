@@ -15,8 +15,8 @@ from torch import nn
 
 from pifnet_cli.choices import Precision
 from pifnet_cli.errors import TrainingError
+from pifnet_cli.recipe import Optimisation, Recipe
 from pifnet_cli.training.objectives import Batch, Objective
-from pifnet_cli.training.recipes import Optimisation, Recipe
 from pifnet_cli.training.validation import HeldOut
 
 BETA2 = 0.999  # of Adam; no recipe says otherwise

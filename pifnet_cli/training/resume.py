@@ -25,9 +25,9 @@ from pifnet_cli.networks.checkpoint import (
     save_checkpoint,
     save_state,
 )
+from pifnet_cli.recipe import Recipe
 from pifnet_cli.settings import TrainSettings
 from pifnet_cli.training.loop import Learner, TrainingStatus
-from pifnet_cli.training.recipes import Recipe
 from pifnet_cli.training.sources import TrainingScene
 from pifnet_cli.training.validation import HeldOut
 

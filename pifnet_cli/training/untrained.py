@@ -12,10 +12,10 @@ from pifnet_cli.choices import Anchor
 from pifnet_cli.degrade.noise import noise_std
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.networks.build import block_ratio, build_network
+from pifnet_cli.recipe import Recipe
 from pifnet_cli.training.loop import contained_randomness
 from pifnet_cli.training.objectives import CorrectionObjective, ImageObjective, LossWeights, Objective
 from pifnet_cli.training.patches import TrainingPair
-from pifnet_cli.training.recipes import Recipe
 from pifnet_models.interface import FusionNetwork, OutputStart
 from pifnet_models.pifnet.anchored import ResidualBasis, band_mean_square, noise_scale, residual_basis
 

@@ -7,7 +7,6 @@ import torch
 from pifnet_cli.catalog import Method
 from pifnet_cli.networks.build import build_network
 from pifnet_cli.settings import MethodsSettings, TrainSettings
-from pifnet_cli.training.recipes import ANCHORED
 from pifnet_models.interface import FusionNetwork
 
 
@@ -53,11 +52,12 @@ def _size(method: Method, settings: MethodsSettings) -> dict[str, Any]:
         "dead_parameters": sum(network.dead_parameters.values()),
         "sides_multiple_of": rule.multiple_of,
     }
-    if method is Method.PIFNET:
+    anchored = method.facts.anchored_recipe
+    if anchored is not None:
         components = min(TrainSettings.components, settings.hsi_bands)
         msi_channels = 2 * settings.msi_bands + 4
         inputs = {"hsi_channels": 2 * components, "msi_channels": msi_channels, "out_channels": components}
-        record["parameters_anchored"] = _count(_weightless(method, inputs | ANCHORED.network))
+        record["parameters_anchored"] = _count(_weightless(method, inputs | anchored.network))
     return record
 
 

@@ -18,12 +18,13 @@ from pifnet_cli.fusion.statistics import scene_statistics
 from pifnet_cli.networks.build import block_ratio
 from pifnet_cli.networks.checkpoint import Header, bands_record
 from pifnet_cli.networks.device import chosen_device, chosen_precision
+from pifnet_cli.recipe import Recipe
 from pifnet_cli.settings import TrainSettings
 from pifnet_cli.training.example_cache import ExampleCache
 from pifnet_cli.training.history import History
 from pifnet_cli.training.loop import Budget, Callbacks, Learner, ReportStatus, Training, TrainingStatus
 from pifnet_cli.training.patches import PatchNeeds, PatchSource, TrainingPair, anchor_margin
-from pifnet_cli.training.recipes import Recipe, recipe_of
+from pifnet_cli.training.recipes import recipe_of
 from pifnet_cli.training.resume import TrainingFiles, fingerprint, opened_folder, resumed
 from pifnet_cli.training.sources import TrainingScene, open_training_scene, require_alike
 from pifnet_cli.training.untrained import (

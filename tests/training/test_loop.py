@@ -6,6 +6,7 @@ from torch import nn
 
 from pifnet_cli.choices import Precision, Schedule
 from pifnet_cli.errors import TrainingError
+from pifnet_cli.recipe import Optimisation
 from pifnet_cli.training.loop import (
     Budget,
     Callbacks,
@@ -17,7 +18,6 @@ from pifnet_cli.training.loop import (
 )
 from pifnet_cli.training.losses import absolute_error
 from pifnet_cli.training.objectives import Batch, Losses
-from pifnet_cli.training.recipes import Optimisation
 from pifnet_cli.training.resume import restore, training_state
 from pifnet_cli.training.validation import HeldOut
 
