@@ -7,10 +7,10 @@ as functions; `help(pifnet.fuse)` tells more. They are loaded when they are firs
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
-__all__ = ["estimate", "fuse", "info", "methods", "score", "simulate"]
+__all__ = ["estimate", "fuse", "info", "methods", "score", "simulate", "train"]
 
 if TYPE_CHECKING:
-    from pifnet_cli.api import estimate, fuse, info, methods, score, simulate
+    from pifnet_cli.api import estimate, fuse, info, methods, score, simulate, train
 
 
 def __getattr__(name: str) -> Any:

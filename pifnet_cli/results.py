@@ -109,6 +109,7 @@ class Trained(Readable):
         minutes: Time that it took.
         psnr: Of the best checkpoint on held-out area, dB; None where nothing was held out.
         gain: The same over its anchor, dB.
+        anchor: What the network starts from: none, regression or kriging.
         record: All of it as JSON values.
     """
 
@@ -118,6 +119,7 @@ class Trained(Readable):
     minutes: float
     psnr: float | None
     gain: float | None
+    anchor: str
     record: Record
 
 
