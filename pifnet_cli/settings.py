@@ -3,6 +3,7 @@
 No slots: commands take their defaults from the classes' own attributes.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,14 @@ def require(claim: bool, message: str) -> None:  # noqa: FBT001 - the claim is t
         raise SettingsError(message)
 
 
+def _spaced(numbers: Iterable[float]) -> str:
+    """Numbers as the command line takes them."""
+    return " ".join(f"{number:g}" for number in numbers)
+
+
 @dataclass(frozen=True)
 class SimulateSettings:
-    """Wald-protocol degradation."""
+    """Wald-protocol degradation; `shift` is (rows down, columns right), in HR pixels."""
 
     ratio: float = 4
     protocol: Protocol = Protocol.MTF
@@ -63,7 +69,7 @@ class SimulateSettings:
             f"--ratio {self.ratio:g}: --protocol paper keeps one pixel of every block; a whole number was expected",
         )
         require(0.01 <= self.mtf_at_nyquist <= 0.95, f"--mtf {self.mtf_at_nyquist}: 0.01 to 0.95 was expected")
-        require(max(map(abs, self.shift)) <= 64, f"--shift {self.shift}: at most 64 HR pixels were expected")
+        require(max(map(abs, self.shift)) <= 64, f"--shift {_spaced(self.shift)}: at most 64 HR pixels were expected")
         for option, snr_db in (("--hsi-snr", self.hsi_snr_db), ("--msi-snr", self.msi_snr_db)):
             require(snr_db is None or abs(snr_db) <= 200, f"{option} {snr_db}: -200 to 200 dB were expected")
         require(self.seed >= 0, f"--seed {self.seed}: a number from 0 up was expected")
@@ -79,7 +85,8 @@ class SimulateSettings:
 class FuseSettings:
     """Tiled fusion of a scene pair. Sizes in HR-MSI pixels; `tile_size` includes `overlap`.
 
-    `shift` (x right, y down) is how far LR pixels lie from where they say; None has it found where `align` asks for it.
+    `shift` is how far (rows down, columns right) LR pixels lie from where their georeferencing says. Where it is None,
+    and `align` asks for it, the shift is found from the pair.
     """
 
     method: Method | None = None
@@ -108,10 +115,11 @@ class FuseSettings:
         )
         require(
             self.shift is None or self.align is Align.SHIFT,
-            f"--shift: is told already what --align {self.align} is about; leave one of them out",
+            f"--shift: tells where the LR-HSI lies, and --align {self.align} does not use that; leave one of them out",
         )
         require(
-            self.shift is None or max(map(abs, self.shift)) <= 1000, f"--shift {self.shift}: at most 1000 HR pixels"
+            self.shift is None or max(map(abs, self.shift)) <= 1000,
+            f"--shift {_spaced(self.shift or ())}: at most 1000 HR pixels were expected",
         )
         require(32 <= self.tile_size <= 4096, f"--tile-size {self.tile_size}: 32 to 4096 was expected")
         require(

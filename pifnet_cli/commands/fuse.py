@@ -51,7 +51,8 @@ def fuse(
         tuple[float, float] | None,
         typer.Option(
             "--shift",
-            help="How far right and down of where it says the LR-HSI lies, HR pixels; default: found from the pair.",
+            metavar="ROWS COLUMNS",
+            help="LR pixels lie ROWS below and COLUMNS right of their place, in HR pixels; default: found from the pair.",
             show_default=False,
         ),
     ] = None,

@@ -76,8 +76,8 @@ Shift = Annotated[
     tuple[float, float],
     typer.Option(
         "--shift",
-        metavar="DX DY",
-        help="Misregistration, HR pixels: the LR-HSI shows what lies DX right and DY below of where it says.",
+        metavar="ROWS COLUMNS",
+        help="Misregistration in HR pixels: LR pixels show what lies ROWS below and COLUMNS right of their place.",
         rich_help_panel=_PANEL,
     ),
 ]

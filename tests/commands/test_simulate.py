@@ -65,7 +65,7 @@ def test_every_option_reaches_the_record(scene, tmp_path):
         "hsi_snr_db": 35.0,
         "msi_snr_db": 40.0,
         "seed": 7,
-        "shift": [-0.5, 1.25],
+        "shift_rows_columns": [-0.5, 1.25],
         "scene_format": "envi",
     }
 
