@@ -219,7 +219,7 @@ class RecipeOverrides:
 
     patch_size: int | None = within(8, 1024, "--patch-size")
     batch_size: int | None = within(1, 1024, "--batch-size")
-    learning_rate: float | None = within(1e-8, 1.0, "--lr")
+    learning_rate: float | None = within(1e-8, 1.0, "--learning-rate")
     schedule: Schedule | None = None
     decay_every: int | None = within(1, 10**6, "--decay-every")
     decay_factor: float | None = within(1e-6, 1.0, "--decay-factor")

@@ -17,13 +17,16 @@ def estimate(
     lr_hsi: options.LrHsi,
     hr_msi: options.HrMsi,
     align: Annotated[
-        Align, typer.Option("--align", help="What to look for: a shift, or an affine correction (rotation, scale).")
+        Align,
+        typer.Option(
+            "--align", help="Misregistration to find: a shift, or affine, which has rotation and scale besides."
+        ),
     ] = Align.SHIFT,
     srf_csv: Annotated[
         Path | None,
         typer.Option(
             "--srf-csv",
-            help="Write the HR-MSI's response here, as `pifnet simulate --srf` takes it.",
+            help="Write the HR-MSI's response to this CSV file, as `pifnet simulate --srf` takes it.",
             show_default=False,
         ),
     ] = None,

@@ -19,32 +19,38 @@ def fuse(
     hr_msi: options.HrMsi,
     output: options.OutputScene,
     method: Annotated[
-        Method | None, typer.Option("--method", help="How; by default the best method that fits the pair.")
+        Method | None, typer.Option("--method", help="Method of fusion. Default: the best one that fits the pair.")
     ] = None,
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A network from `pifnet train`.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="Trained network: a folder that `pifnet train` wrote.")
+    ] = None,
     protocol: Annotated[
         Protocol | None,
         typer.Option(
-            "--protocol", help="Sensor model of the LR-HSI; default: the checkpoint's, or found from the pair."
+            "--protocol", help="Sensor model of the LR-HSI. Default: the checkpoint's, or found from the pair."
         ),
     ] = None,
     mtf: Annotated[
         float | None,
-        typer.Option("--mtf", help="MTF of the LR-HSI at its Nyquist frequency; default: found from the pair."),
+        typer.Option(
+            "--mtf",
+            help="MTF of the LR-HSI at its Nyquist frequency. Default: the checkpoint's, or found from the pair.",
+        ),
     ] = None,
     phase: Annotated[
         Phase | None,
         typer.Option(
             "--phase",
-            help="naive: take corners to coincide, as published code does; default: the checkpoint's, or true.",
+            help="Position of LR pixels. true: from the map; naive: upper left corners coincide, as in published code. "
+            "Default: the checkpoint's, or true.",
         ),
     ] = None,
     align: Annotated[
         Align,
         typer.Option(
             "--align",
-            help="Correct the misregistration found between the scenes: shift, or affine (rotation and scale besides; "
-            "also places scenes without georeferencing).",
+            help="Misregistration to find and correct: none, a shift, or affine, which corrects rotation and scale "
+            "besides and also places scenes without georeferencing.",
         ),
     ] = FuseSettings.align,
     shift: Annotated[
@@ -52,24 +58,28 @@ def fuse(
         typer.Option(
             "--shift",
             metavar="ROWS COLUMNS",
-            help="LR pixels lie ROWS below and COLUMNS right of their place, in HR pixels; default: found from the pair.",
+            help="Misregistration to correct, in HR pixels: how far below and right of its place on the map an LR "
+            "pixel looks. Default: found from the pair.",
             show_default=False,
         ),
     ] = None,
     tile_size: Annotated[
-        int, typer.Option("--tile-size", help="Side of a tile, overlap included, in HR pixels.")
+        int, typer.Option("--tile-size", help="Side of a tile in HR pixels, overlap included.")
     ] = FuseSettings.tile_size,
     overlap: Annotated[int, typer.Option("--overlap", help="HR pixels that neighbouring tiles share and blend.")] = (
         FuseSettings.overlap
     ),
     halo: Annotated[
-        int, typer.Option("--halo", help="HR pixels round a tile that the network sees besides.")
+        int, typer.Option("--halo", help="HR pixels around a tile that the network sees besides.")
     ] = FuseSettings.halo,
     extent: Annotated[
-        Extent, typer.Option("--extent", help="Write the common footprint, or all of the HR-MSI.")
+        Extent, typer.Option("--extent", help="Part of the HR-MSI's grid to write: the common footprint, or all of it.")
     ] = FuseSettings.extent,
     bands: Annotated[
-        BandChoice, typer.Option("--bands", help="good: leave out bands that the LR-HSI's bad-band list marks.")
+        BandChoice,
+        typer.Option(
+            "--bands", help="Bands to fuse: all, or only the good ones, which the LR-HSI's bad-band list does not mark."
+        ),
     ] = FuseSettings.bands,
     uncertainty: Annotated[
         Path | None,
@@ -80,17 +90,19 @@ def fuse(
         ),
     ] = None,
     dtype: Annotated[
-        str | None, typer.Option("--dtype", help="Stored number type; default: the LR-HSI's.", show_default=False)
+        str | None, typer.Option("--dtype", help="Stored number type. Default: the LR-HSI's.", show_default=False)
     ] = None,
     scale: Annotated[
-        float | None, typer.Option("--scale", help="Value of one stored unit; default: the LR-HSI's.")
+        float | None, typer.Option("--scale", help="Value of one stored unit. Default: the LR-HSI's.")
     ] = None,
     device: options.DeviceChoice = FuseSettings.device,
     precision: options.PrecisionChoice = FuseSettings.precision,
     creation_options: options.CreationOptions = None,
     report: options.Report = None,
     points: options.Points = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, tell what would be done, and stop.")
+    ] = False,
     overwrite: options.OverwriteFlag = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,

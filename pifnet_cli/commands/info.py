@@ -14,7 +14,7 @@ LONGEST_LIST = 12
 
 def info(
     file: Annotated[
-        Path, typer.Argument(help="ENVI (.hdr or data file) or GeoTIFF, or a checkpoint.", show_default=False)
+        Path, typer.Argument(help="Scene, ENVI (.hdr or data file) or GeoTIFF, or a checkpoint.", show_default=False)
     ],
     as_json: options.AsJson = False,
 ) -> None:

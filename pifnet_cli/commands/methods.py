@@ -12,7 +12,9 @@ from pifnet_cli.settings import MethodsSettings
 def methods(
     hsi_bands: Annotated[int, typer.Option("--hsi-bands", help="Bands of the LR-HSI.")] = MethodsSettings.hsi_bands,
     msi_bands: Annotated[int, typer.Option("--msi-bands", help="Bands of the HR-MSI.")] = MethodsSettings.msi_bands,
-    ratio: Annotated[int, typer.Option("--ratio", help="GSD of LR-HSI / GSD of HR-MSI.")] = MethodsSettings.ratio,
+    ratio: Annotated[
+        int, typer.Option("--ratio", help="GSD of the LR-HSI over that of the HR-MSI.")
+    ] = MethodsSettings.ratio,
     bibtex: Annotated[bool, typer.Option("--bibtex", help="Print what to cite, as BibTeX.")] = False,
     as_json: options.AsJson = False,
 ) -> None:

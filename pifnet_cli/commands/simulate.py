@@ -13,7 +13,9 @@ from pifnet_cli.settings import SimulateSettings
 
 
 def simulate(
-    scene: Annotated[Path, typer.Argument(help="HR-HSI: ENVI (.hdr or data file) or GeoTIFF.", show_default=False)],
+    scene: Annotated[
+        Path, typer.Argument(help="HR-HSI to degrade, ENVI (.hdr or data file) or GeoTIFF.", show_default=False)
+    ],
     output: options.OutputFolder,
     ratio: options.Ratio = SimulateSettings.ratio,
     protocol: options.SensorProtocol = SimulateSettings.protocol,
@@ -21,13 +23,17 @@ def simulate(
     mtf: options.Mtf = SimulateSettings.mtf_at_nyquist,
     hsi_snr: options.HsiSnr = None,
     msi_snr: options.MsiSnr = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the noise.")] = SimulateSettings.seed,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the noise.")] = SimulateSettings.seed,
     shift: options.Shift = SimulateSettings.shift,
     scene_format: Annotated[
-        SceneFormat, typer.Option("--format", help="Of the three scenes.")
+        SceneFormat, typer.Option("--format", help="Format of the three scenes.")
     ] = SimulateSettings.scene_format,
     block_size: Annotated[
-        int, typer.Option("--block-size", help="HR pixels worked on at once; changes memory, not results.")
+        int,
+        typer.Option(
+            "--block-size",
+            help="Side of the blocks that are degraded at once, in HR pixels; it changes memory, not results.",
+        ),
     ] = SimulateSettings.block_size,
     overwrite: options.OverwriteFlag = False,
     as_json: options.AsJson = False,

@@ -52,7 +52,7 @@ def test_resuming_goes_on_quietly(scene, tmp_path):
     [
         (("--network", "width"), 2, "NAME=VALUE was expected, as width=32"),
         (("--patch-size", "17"), 2, "--patch-size 17: an even number was expected"),
-        (("--lr", "7"), 2, "--lr 7.0: 1e-08 to 1 was expected"),
+        (("--learning-rate", "7"), 2, "--learning-rate 7.0: 1e-08 to 1 was expected"),
         (("--resume",), 1, "to resume from"),
         (("--validation", "absent.tif"), 1, "absent.tif"),
     ],
