@@ -134,10 +134,6 @@ def fuse(
 
     page = options.report_settings(report, points, settings.overwrite)
     if page is not None:
-        from pifnet_cli.reports.packages import require_report_packages
-
-        require_report_packages()
-
         from pifnet_cli.pages.fusion_page import FusionFiles, require_fusion_report, write_fusion_report
         from pifnet_cli.pages.provenance import command_line
         from pifnet_cli.pages.views import RunFacts

@@ -142,10 +142,6 @@ def metrics(
 
     page = options.report_settings(report, points, settings.overwrite)
     if page is not None:
-        from pifnet_cli.reports.packages import require_report_packages
-
-        require_report_packages()
-
         from pifnet_cli.pages.metrics_page import require_report, write_report
         from pifnet_cli.pages.provenance import command_line
         from pifnet_cli.pages.views import RunFacts

@@ -115,17 +115,6 @@ def test_a_bad_point_is_exit_2_before_anything_is_fused(pifnet, pair, tmp_path, 
     assert left(tmp_path) == before
 
 
-def test_without_its_packages_nothing_is_begun(pifnet, pair, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)  # as Python marks what cannot be imported
-    before = left(tmp_path)
-    for words in (("fuse", *pair, "-o", tmp_path / "o.tif"), ("metrics", *pair)):
-        run = pifnet(*words, "--report", tmp_path / "r.html")
-        assert (run.code, run.out) == (1, "")
-        assert run.err.count("\n") == 1
-        assert "pip install 'pifnet[report]'" in run.err
-    assert left(tmp_path) == before
-
-
 def test_a_page_of_scores_never_loads_torch(pair, tmp_path):
     program = (
         "import sys; from pifnet_cli.app import app\n"
