@@ -1,6 +1,6 @@
 """`pifnet fuse`: one scene from two."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Align, BandChoice, Extent, Overwrite, Phase, Protocol
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
+from pifnet_cli.commands.printing import print_record
 from pifnet_cli.notices import Notices
 from pifnet_cli.settings import FuseSettings
 
@@ -153,8 +154,9 @@ def fuse(
             if page is not None:
                 run = RunFacts(command_line(), tuple(notices.words))
                 write_fusion_report(page, fused, files, settings, run=run, progress=progress)
-    if as_json:
-        typer.echo(json.dumps(record, indent=2))
-    else:
-        record.pop("expected error by band", None)  # one number a band: for programs
-        typer.echo("\n".join(f"{key}: {value}" for key, value in record.items()))
+    print_record(record, as_json=as_json, for_people=_without_bands)
+
+
+def _without_bands(record: Mapping[str, object]) -> dict[str, object]:
+    """The record without what has a number for every band."""
+    return {name: value for name, value in record.items() if name != "expected error by band"}

@@ -1,12 +1,11 @@
 """`pifnet train`: scenes with their truth become a checkpoint."""
 
-import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +13,7 @@ from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Anchor, HyperParameter, Log, Overwrite, Phase, Sampling, Schedule, Start, Variant
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
+from pifnet_cli.commands.printing import print_record
 from pifnet_cli.settings import RecipeOverrides, SimulateSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -214,16 +214,20 @@ def train(
 
     with reporting(quiet), _training_bar(quiet) as progress:
         result = train_model(inputs, output, settings, progress=progress)
-    if as_json:
-        typer.echo(json.dumps(result.record(), indent=2))
-        return
-    typer.echo(f"{output}: {result.status.step} steps in {result.status.seconds / 60:.1f} minutes")
-    if result.best is not None:
-        start = Anchor.KRIGING if settings.anchor_used is Anchor.KRIGING else Anchor.REGRESSION
-        typer.echo(
-            f"held-out PSNR {result.best.psnr_db:.2f} dB at step {result.status.best_step} "
-            f"({start.value} {result.best.anchor_psnr_db:.2f}, interpolation {result.best.upsampled_psnr_db:.2f})"
+    start = Anchor.KRIGING if settings.anchor_used is Anchor.KRIGING else Anchor.REGRESSION
+    print_record(result.record(), as_json=as_json, for_people=lambda record: _in_short(record, start))
+
+
+def _in_short(record: Mapping[str, Any], start: Anchor) -> dict[str, object]:
+    """The record with the best scores in a line, beside those of what the network starts from."""
+    told = {name: record[name] for name in ("checkpoint", "method", "variant", "steps", "minutes")}
+    best = record["best"]
+    if "psnr_db" in best:
+        told["held-out PSNR"] = (
+            f"{best['psnr_db']:.2f} dB at step {best['step']} "
+            f"({start.value} {best['anchor_psnr_db']:.2f}, interpolation {best['upsampled_psnr_db']:.2f})"
         )
+    return told
 
 
 def _hyper_parameters(assignments: list[str]) -> dict[str, HyperParameter]:

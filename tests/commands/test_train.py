@@ -43,8 +43,11 @@ def test_resuming_goes_on_quietly(scene, tmp_path):
     run = pifnet(scene, "-o", tmp_path / "model", *TINY, "--steps", "3", "--resume", "-q")
 
     assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout.splitlines()[0].startswith(f"{tmp_path}/model: 3 steps in ")
-    assert run.stdout.splitlines()[1].startswith("held-out PSNR ")
+    lines = run.stdout.splitlines()
+    assert lines[:4] == [f"checkpoint: {tmp_path}/model", "method: pifnet", "variant: anchored", "steps: 3"]
+    assert lines[4].startswith("minutes: ")
+    assert lines[5].startswith("held-out PSNR: ")
+    assert len(lines) == 6
 
 
 @pytest.mark.parametrize(
