@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import pifnet_cli
 from scenes import write_scene
 from waves import GSD, NORTH_UP, Texture
 
@@ -59,3 +60,10 @@ def test_metrics_tell_the_shift_in_the_same_order(pifnet, pair, tmp_path):
 def test_help_names_the_order(pifnet, command):
     assert "--shift" in pifnet(command, "--help").out
     assert "ROWS COLUMNS" in " ".join(pifnet(command, "--help").out.split())
+
+
+def test_from_python_the_order_is_the_same(pair, tmp_path):
+    simulated = pifnet_cli.simulate(tmp_path / "scene.tif", tmp_path / "again", srf="boxes:3", shift=(ROWS, COLUMNS))
+    assert pifnet_cli.estimate(simulated.lr_hsi, simulated.hr_msi).shift == pytest.approx(IN_LR_PIXELS, abs=0.025)
+    told = pifnet_cli.fuse(*pair, tmp_path / "fused.tif", shift=(ROWS, COLUMNS), dry_run=True)
+    assert told.shift == pytest.approx(IN_LR_PIXELS)
