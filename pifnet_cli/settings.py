@@ -115,7 +115,7 @@ class FuseSettings:
         )
         require(
             self.shift is None or self.align is Align.SHIFT,
-            f"--shift: tells where the LR-HSI lies, and --align {self.align} does not use that; leave one of them out",
+            f"--shift: has no effect with --align {self.align}; leave one of them out",
         )
         require(
             self.shift is None or max(map(abs, self.shift)) <= 1000,
@@ -161,7 +161,7 @@ class MetricsSettings:
         require(self.border >= 0, f"--border {self.border}: 0 or more was expected")
         require(
             self.rgb_bands is None or min(self.rgb_bands) >= 1,
-            f"--rgb-bands {self.rgb_bands}: three band numbers, counted from 1, were expected",
+            f"--rgb-bands {_spaced(self.rgb_bands or ())}: three band numbers, counted from 1, were expected",
         )
         require(self.block_size >= 32, f"--block-size {self.block_size}: at least 32 was expected")
 
@@ -176,7 +176,8 @@ class ReportSettings:
 
     def __post_init__(self) -> None:
         require(
-            len(self.points) <= MOST_POINTS, f"--point: {len(self.points)} given; at most {MOST_POINTS} have letters"
+            len(self.points) <= MOST_POINTS,
+            f"--point: {len(self.points)} were given; at most {MOST_POINTS} can be marked by letters",
         )
         for row, column in self.points:
             require(min(row, column) >= 0, f"--point {row},{column}: rows and columns count from 0")
@@ -272,16 +273,16 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         known = ", ".join(NETWORKS)
-        require(self.method.is_network, f"--method {self.method.value}: needs no training; to be trained: {known}")
+        require(self.method.is_network, f"--method {self.method.value}: needs no training; one of {known} was expected")
         require(
             self.degradation.has_whole_ratio,
-            f"--ratio {self.degradation.ratio:g}: references are degraded by whole numbers in training; simulate a "
-            f"pair with this ratio, and train on that",
+            f"--ratio {self.degradation.ratio:g}: training degrades references by whole numbers only; simulate a "
+            f"pair with this ratio and train on it",
         )
         is_pifnet = self.method is Method.PIFNET
         require(
             is_pifnet or self.variant is not Variant.ANCHORED,
-            f"--variant anchored: is PIF-Net's alone; {self.method.value} takes --anchor regression or kriging",
+            f"--variant anchored: only PIF-Net has it; {self.method.value} takes --anchor regression or kriging",
         )
         require(
             self.variant_used is Variant.PAPER or self.anchor is not Anchor.NONE,
@@ -289,10 +290,13 @@ class TrainSettings:
         )
         require(
             not (is_pifnet and self.variant is Variant.PAPER and self.anchor not in (None, Anchor.NONE)),
-            f"--variant paper --anchor {self.anchor}: PIF-Net over an anchor is --variant anchored",
+            f"--variant paper --anchor {self.anchor}: PIF-Net takes anchors in --variant anchored only",
         )
         terms = (self.overrides.inverse_weight, self.overrides.cosine_weight)
-        require(is_pifnet or not any(terms), "--inverse-weight, --cosine-weight: are PIF-Net's alone")
+        require(
+            is_pifnet or not any(terms),
+            "--inverse-weight, --cosine-weight: only PIF-Net has these losses; leave them out",
+        )
         require_ranges(self)
 
     @property

@@ -102,7 +102,10 @@ def test_a_dry_run_checks_the_page_and_leaves_nothing(pifnet, pair, tmp_path):
         (["--report", "r.html", "--point", "a,b"], "--point a,b: two whole numbers were expected"),
         (["--report", "r.html", "--point=-1,2"], "--point -1,2: rows and columns count from 0"),
         (["--report", "r.html", "--point", "48,0"], "--point 48,0: the scene has rows 0 to 47 and columns 0 to 59"),
-        (["--report", "r.html", *["--point", "1,1"] * 27], "--point: 27 given; at most 26 have letters"),
+        (
+            ["--report", "r.html", *["--point", "1,1"] * 27],
+            "--point: 27 were given; at most 26 can be marked by letters",
+        ),
     ],
 )
 def test_a_bad_point_is_exit_2_before_anything_is_fused(pifnet, pair, tmp_path, monkeypatch, words, message):
