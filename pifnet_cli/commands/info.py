@@ -34,7 +34,7 @@ def _scene_facts(record: dict[str, Any]) -> dict[str, object]:
         "file": f"{record['path']} ({record['driver']})",
         "header": record["header"],
         "size": f"{record['height']} rows x {record['width']} columns x {record['bands']} bands of {record['dtype']}",
-        "numbers": f"nodata {record['nodata']}, scale {in_words(record['scale'])}, offset {in_words(record['offset'])}",
+        "numbers": ", ".join(f"{name} {in_words(record[name])}" for name in ("nodata", "scale", "offset")),
         "CRS": f"{record['crs']} ({record['crs_name']})" if record["crs"] else "unknown",
         "transform": record["transform"],
         "bounds": ", ".join(format(value, ".12g") for value in record["bounds"]),
