@@ -555,7 +555,7 @@ def score(
     """
     pair = _pair(lr, hr)
     if pair is None and (wald or method or checkpoint or mtf or protocol):
-        raise SettingsError("--wald, --method, --checkpoint, --mtf, --protocol: are about the pair; give --lr and --hr")
+        raise SettingsError("--wald, --method, --checkpoint, --mtf, --protocol: need the pair; give --lr and --hr")
     if reference is None and quicklook is not None:
         raise SettingsError("--quicklook: shows the reference beside the fused scene; give REFERENCE")
     settings = MetricsSettings(
@@ -785,7 +785,7 @@ def _pair(lr: "PathLike | None", hr: "PathLike | None") -> tuple[Path, Path] | N
     if lr is not None and hr is not None:
         return Path(lr), Path(hr)
     if lr is not None or hr is not None:
-        raise SettingsError("--lr and --hr: one without the other; give both scenes that FUSED was made from")
+        raise SettingsError("--lr and --hr: one was given alone; give both scenes that FUSED was made from")
     return None
 
 

@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 from typing import Annotated
@@ -63,12 +64,15 @@ def _settle_process() -> None:
         ctypes.CDLL(None).mallopt(ARENA_MAX, 1)
 
 
-def main() -> None:
-    """Run `pifnet`; a `PifnetError` becomes one line on stderr and its exit code."""
+def main(program: Callable[[], object] = app) -> None:
+    """Run a program: by default `pifnet`, with the words of the command line.
+
+    A `PifnetError` becomes one line on stderr and its exit code, an interruption one line and its own.
+    """
     signal.signal(signal.SIGTERM, _terminate)
     _settle_process()
     try:
-        app()
+        program()
     except PifnetError as error:
         typer.echo(f"pifnet: {' '.join(str(error).split())}", err=True)
         sys.exit(error.exit_code)

@@ -3,6 +3,7 @@
 No slots: commands take their defaults from the classes' own attributes.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,14 @@ def require(claim: bool, message: str) -> None:  # noqa: FBT001 - the claim is t
         raise SettingsError(message)
 
 
+def _spaced(numbers: Iterable[float]) -> str:
+    """Numbers as the command line takes them."""
+    return " ".join(f"{number:g}" for number in numbers)
+
+
 @dataclass(frozen=True)
 class SimulateSettings:
-    """Wald-protocol degradation."""
+    """Wald-protocol degradation; `shift` is (rows down, columns right), in HR pixels."""
 
     ratio: float = 4
     protocol: Protocol = Protocol.MTF
@@ -63,7 +69,7 @@ class SimulateSettings:
             f"--ratio {self.ratio:g}: --protocol paper keeps one pixel of every block; a whole number was expected",
         )
         require(0.01 <= self.mtf_at_nyquist <= 0.95, f"--mtf {self.mtf_at_nyquist}: 0.01 to 0.95 was expected")
-        require(max(map(abs, self.shift)) <= 64, f"--shift {self.shift}: at most 64 HR pixels were expected")
+        require(max(map(abs, self.shift)) <= 64, f"--shift {_spaced(self.shift)}: at most 64 HR pixels were expected")
         for option, snr_db in (("--hsi-snr", self.hsi_snr_db), ("--msi-snr", self.msi_snr_db)):
             require(snr_db is None or abs(snr_db) <= 200, f"{option} {snr_db}: -200 to 200 dB were expected")
         require(self.seed >= 0, f"--seed {self.seed}: a number from 0 up was expected")
@@ -79,7 +85,8 @@ class SimulateSettings:
 class FuseSettings:
     """Tiled fusion of a scene pair. Sizes in HR-MSI pixels; `tile_size` includes `overlap`.
 
-    `shift` (x right, y down) is how far LR pixels lie from where they say; None has it found where `align` asks for it.
+    `shift` is how far (rows down, columns right) LR pixels lie from where their georeferencing says. Where it is None,
+    and `align` asks for it, the shift is found from the pair.
     """
 
     method: Method | None = None
@@ -108,10 +115,11 @@ class FuseSettings:
         )
         require(
             self.shift is None or self.align is Align.SHIFT,
-            f"--shift: is told already what --align {self.align} is about; leave one of them out",
+            f"--shift: has no effect with --align {self.align}; leave one of them out",
         )
         require(
-            self.shift is None or max(map(abs, self.shift)) <= 1000, f"--shift {self.shift}: at most 1000 HR pixels"
+            self.shift is None or max(map(abs, self.shift)) <= 1000,
+            f"--shift {_spaced(self.shift or ())}: at most 1000 HR pixels were expected",
         )
         require(32 <= self.tile_size <= 4096, f"--tile-size {self.tile_size}: 32 to 4096 was expected")
         require(
@@ -153,7 +161,7 @@ class MetricsSettings:
         require(self.border >= 0, f"--border {self.border}: 0 or more was expected")
         require(
             self.rgb_bands is None or min(self.rgb_bands) >= 1,
-            f"--rgb-bands {self.rgb_bands}: three band numbers, counted from 1, were expected",
+            f"--rgb-bands {_spaced(self.rgb_bands or ())}: three band numbers, counted from 1, were expected",
         )
         require(self.block_size >= 32, f"--block-size {self.block_size}: at least 32 was expected")
 
@@ -168,7 +176,8 @@ class ReportSettings:
 
     def __post_init__(self) -> None:
         require(
-            len(self.points) <= MOST_POINTS, f"--point: {len(self.points)} given; at most {MOST_POINTS} have letters"
+            len(self.points) <= MOST_POINTS,
+            f"--point: {len(self.points)} were given; at most {MOST_POINTS} can be marked by letters",
         )
         for row, column in self.points:
             require(min(row, column) >= 0, f"--point {row},{column}: rows and columns count from 0")
@@ -211,7 +220,7 @@ class RecipeOverrides:
 
     patch_size: int | None = within(8, 1024, "--patch-size")
     batch_size: int | None = within(1, 1024, "--batch-size")
-    learning_rate: float | None = within(1e-8, 1.0, "--lr")
+    learning_rate: float | None = within(1e-8, 1.0, "--learning-rate")
     schedule: Schedule | None = None
     decay_every: int | None = within(1, 10**6, "--decay-every")
     decay_factor: float | None = within(1e-6, 1.0, "--decay-factor")
@@ -264,16 +273,16 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         known = ", ".join(NETWORKS)
-        require(self.method.is_network, f"--method {self.method.value}: needs no training; to be trained: {known}")
+        require(self.method.is_network, f"--method {self.method.value}: needs no training; one of {known} was expected")
         require(
             self.degradation.has_whole_ratio,
-            f"--ratio {self.degradation.ratio:g}: references are degraded by whole numbers in training; simulate a "
-            f"pair with this ratio, and train on that",
+            f"--ratio {self.degradation.ratio:g}: training degrades references by whole numbers only; simulate a "
+            f"pair with this ratio and train on it",
         )
         is_pifnet = self.method is Method.PIFNET
         require(
             is_pifnet or self.variant is not Variant.ANCHORED,
-            f"--variant anchored: is PIF-Net's alone; {self.method.value} takes --anchor regression or kriging",
+            f"--variant anchored: only PIF-Net has it; {self.method.value} takes --anchor regression or kriging",
         )
         require(
             self.variant_used is Variant.PAPER or self.anchor is not Anchor.NONE,
@@ -281,10 +290,13 @@ class TrainSettings:
         )
         require(
             not (is_pifnet and self.variant is Variant.PAPER and self.anchor not in (None, Anchor.NONE)),
-            f"--variant paper --anchor {self.anchor}: PIF-Net over an anchor is --variant anchored",
+            f"--variant paper --anchor {self.anchor}: PIF-Net takes anchors in --variant anchored only",
         )
         terms = (self.overrides.inverse_weight, self.overrides.cosine_weight)
-        require(is_pifnet or not any(terms), "--inverse-weight, --cosine-weight: are PIF-Net's alone")
+        require(
+            is_pifnet or not any(terms),
+            "--inverse-weight, --cosine-weight: only PIF-Net has these losses; leave them out",
+        )
         require_ranges(self)
 
     @property

@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "numpy", "scipy", "rasterio", "spectral", "matplotlib", "numba")
-COMMANDS = ("simulate", "train", "fuse", "metrics", "info")
+HEAVY = ("torch", "numpy", "scipy", "rasterio", "spectral", "matplotlib", "jinja2", "numba")
+COMMANDS = ("simulate", "train", "fuse", "metrics", "info", "methods", "estimate")
 
 REPORT = """
 import sys

@@ -12,7 +12,7 @@ OTHERS = [method for method in NETWORKS if method is not Method.PIFNET]
 
 @pytest.mark.parametrize("method", [method for method in Method if method not in NETWORKS])
 def test_what_needs_no_training_is_not_trained(method):
-    with pytest.raises(SettingsError, match=f"--method {method.value}: needs no training; to be trained: pifnet, hsr"):
+    with pytest.raises(SettingsError, match=f"--method {method.value}: needs no training; one of pifnet, hsr"):
         TrainSettings(method=method)
 
 
@@ -30,14 +30,14 @@ def test_the_anchored_variant_needs_an_anchor(variant):
 
 @pytest.mark.parametrize("anchor", [Anchor.REGRESSION, Anchor.KRIGING])
 def test_pif_net_over_an_anchor_is_the_anchored_variant(anchor):
-    with pytest.raises(SettingsError, match=f"--variant paper --anchor {anchor}: .*is --variant anchored"):
+    with pytest.raises(SettingsError, match=f"--variant paper --anchor {anchor}: .*in --variant anchored only"):
         TrainSettings(variant=Variant.PAPER, anchor=anchor)
 
 
 @pytest.mark.parametrize("method", OTHERS)
 @pytest.mark.parametrize("term", ["inverse_weight", "cosine_weight"])
 def test_the_paper_s_terms_are_pif_net_s_alone(method, term):
-    with pytest.raises(SettingsError, match="--inverse-weight, --cosine-weight: are PIF-Net's alone"):
+    with pytest.raises(SettingsError, match="--inverse-weight, --cosine-weight: only PIF-Net has these losses"):
         TrainSettings(method=method, overrides=RecipeOverrides(**{term: 0.1}))
     without = TrainSettings(method=method, overrides=RecipeOverrides(**{term: 0.0}))
     assert getattr(without.overrides, term) == 0  # not to have it can be said

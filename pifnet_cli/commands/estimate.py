@@ -1,7 +1,6 @@
 """`pifnet estimate`: blur and misregistration, found from the pair itself."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
@@ -11,19 +10,23 @@ import typer
 from pifnet_cli.choices import Align, Overwrite
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
+from pifnet_cli.commands.printing import print_record
 
 
 def estimate(
     lr_hsi: options.LrHsi,
     hr_msi: options.HrMsi,
     align: Annotated[
-        Align, typer.Option("--align", help="What to look for: a shift, or an affine correction (rotation, scale).")
+        Align,
+        typer.Option(
+            "--align", help="Misregistration to find: a shift, or affine, which has rotation and scale besides."
+        ),
     ] = Align.SHIFT,
     srf_csv: Annotated[
         Path | None,
         typer.Option(
             "--srf-csv",
-            help="Write the HR-MSI's response here, as `pifnet simulate --srf` takes it.",
+            help="Write the HR-MSI's response to this CSV file, as `pifnet simulate --srf` takes it.",
             show_default=False,
         ),
     ] = None,
@@ -40,16 +43,16 @@ def estimate(
     with reporting(quiet):
         replace = Overwrite.REPLACE if overwrite else Overwrite.REFUSE
         record = estimate_scene_pair(lr_hsi, hr_msi, align, srf_csv=srf_csv, overwrite=replace).record()
-    if as_json:
-        typer.echo(json.dumps(record, indent=2))
-    else:
-        if "lr_bands" in record:
-            record["lr_bands"] = _summed_up(record["lr_bands"])
-        typer.echo("\n".join(_lines(record)))
+    print_record(record, as_json=as_json, for_people=_with_bands_summed_up)
+
+
+def _with_bands_summed_up(record: Mapping[str, Any]) -> dict[str, object]:
+    """The record with a few lines about all bands of the LR-HSI in place of one line for each."""
+    return {name: _summed_up(value) if name == "lr_bands" else value for name, value in record.items()}
 
 
 def _summed_up(bands: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Of every figure its median over the bands, and the band where it is worst; JSON has all of them."""
+    """The median of every figure over the bands, and the band where it is worst."""
     summary = {}
     for name, worst in (("explained", min), ("noise", max), ("expected_error", max)):
         known = [band for band in bands if band[name] is not None]
@@ -58,17 +61,3 @@ def _summed_up(bands: Sequence[Mapping[str, Any]]) -> dict[str, str]:
             middle = median(band[name] for band in known)
             summary[name] = f"{middle:.4g} (median), {extreme[name]:.4g} (band {extreme['band']})"
     return summary
-
-
-def _lines(record: Mapping[str, object]) -> Iterator[str]:
-    """One a figure; what belongs together is indented, what repeats stands on one line."""
-    for key, value in record.items():
-        name = key.replace("_", " ")
-        if isinstance(value, Mapping):
-            yield f"{name}:"
-            yield from (f"  {line}" for line in _lines(value))
-        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-            yield f"{name}:"
-            yield from (f"  {', '.join(_lines(part))}" for part in value)
-        else:
-            yield f"{name}: {value}"

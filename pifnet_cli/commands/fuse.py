@@ -1,6 +1,6 @@
 """`pifnet fuse`: one scene from two."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Align, BandChoice, Extent, Overwrite, Phase, Protocol
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
+from pifnet_cli.commands.printing import print_record
 from pifnet_cli.notices import Notices
 from pifnet_cli.settings import FuseSettings
 
@@ -19,56 +20,67 @@ def fuse(
     hr_msi: options.HrMsi,
     output: options.OutputScene,
     method: Annotated[
-        Method | None, typer.Option("--method", help="How; by default the best method that fits the pair.")
+        Method | None, typer.Option("--method", help="Method of fusion. Default: the best one that fits the pair.")
     ] = None,
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A network from `pifnet train`.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="Trained network: a folder that `pifnet train` wrote.")
+    ] = None,
     protocol: Annotated[
         Protocol | None,
         typer.Option(
-            "--protocol", help="Sensor model of the LR-HSI; default: the checkpoint's, or found from the pair."
+            "--protocol", help="Sensor model of the LR-HSI. Default: the checkpoint's, or found from the pair."
         ),
     ] = None,
     mtf: Annotated[
         float | None,
-        typer.Option("--mtf", help="MTF of the LR-HSI at its Nyquist frequency; default: found from the pair."),
+        typer.Option(
+            "--mtf",
+            help="MTF of the LR-HSI at its Nyquist frequency. Default: the checkpoint's, or found from the pair.",
+        ),
     ] = None,
     phase: Annotated[
         Phase | None,
         typer.Option(
             "--phase",
-            help="naive: take corners to coincide, as published code does; default: the checkpoint's, or true.",
+            help="Position of LR pixels. true: from the map; naive: upper left corners coincide, as in published code. "
+            "Default: the checkpoint's, or true.",
         ),
     ] = None,
     align: Annotated[
         Align,
         typer.Option(
             "--align",
-            help="Correct the misregistration found between the scenes: shift, or affine (rotation and scale besides; "
-            "also places scenes without georeferencing).",
+            help="Misregistration to find and correct: none, a shift, or affine, which corrects rotation and scale "
+            "besides and also places scenes without georeferencing.",
         ),
     ] = FuseSettings.align,
     shift: Annotated[
         tuple[float, float] | None,
         typer.Option(
             "--shift",
-            help="How far right and down of where it says the LR-HSI lies, HR pixels; default: found from the pair.",
+            metavar="ROWS COLUMNS",
+            help="Misregistration to correct, in HR pixels: how far below and right of its place on the map an LR "
+            "pixel looks. Default: found from the pair.",
             show_default=False,
         ),
     ] = None,
     tile_size: Annotated[
-        int, typer.Option("--tile-size", help="Side of a tile, overlap included, in HR pixels.")
+        int, typer.Option("--tile-size", help="Side of a tile in HR pixels, overlap included.")
     ] = FuseSettings.tile_size,
     overlap: Annotated[int, typer.Option("--overlap", help="HR pixels that neighbouring tiles share and blend.")] = (
         FuseSettings.overlap
     ),
     halo: Annotated[
-        int, typer.Option("--halo", help="HR pixels round a tile that the network sees besides.")
+        int, typer.Option("--halo", help="HR pixels around a tile that the network sees besides.")
     ] = FuseSettings.halo,
     extent: Annotated[
-        Extent, typer.Option("--extent", help="Write the common footprint, or all of the HR-MSI.")
+        Extent, typer.Option("--extent", help="Part of the HR-MSI's grid to write: the common footprint, or all of it.")
     ] = FuseSettings.extent,
     bands: Annotated[
-        BandChoice, typer.Option("--bands", help="good: leave out bands that the LR-HSI's bad-band list marks.")
+        BandChoice,
+        typer.Option(
+            "--bands", help="Bands to fuse: all, or only the good ones, which the LR-HSI's bad-band list does not mark."
+        ),
     ] = FuseSettings.bands,
     uncertainty: Annotated[
         Path | None,
@@ -79,17 +91,19 @@ def fuse(
         ),
     ] = None,
     dtype: Annotated[
-        str | None, typer.Option("--dtype", help="Stored number type; default: the LR-HSI's.", show_default=False)
+        str | None, typer.Option("--dtype", help="Stored number type. Default: the LR-HSI's.", show_default=False)
     ] = None,
     scale: Annotated[
-        float | None, typer.Option("--scale", help="Value of one stored unit; default: the LR-HSI's.")
+        float | None, typer.Option("--scale", help="Value of one stored unit. Default: the LR-HSI's.")
     ] = None,
     device: options.DeviceChoice = FuseSettings.device,
     precision: options.PrecisionChoice = FuseSettings.precision,
     creation_options: options.CreationOptions = None,
     report: options.Report = None,
     points: options.Points = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, tell what would be done, and stop.")
+    ] = False,
     overwrite: options.OverwriteFlag = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -121,10 +135,6 @@ def fuse(
 
     page = options.report_settings(report, points, settings.overwrite)
     if page is not None:
-        from pifnet_cli.reports.packages import require_report_packages
-
-        require_report_packages()
-
         from pifnet_cli.pages.fusion_page import FusionFiles, require_fusion_report, write_fusion_report
         from pifnet_cli.pages.provenance import command_line
         from pifnet_cli.pages.views import RunFacts
@@ -144,8 +154,9 @@ def fuse(
             if page is not None:
                 run = RunFacts(command_line(), tuple(notices.words))
                 write_fusion_report(page, fused, files, settings, run=run, progress=progress)
-    if as_json:
-        typer.echo(json.dumps(record, indent=2))
-    else:
-        record.pop("expected error by band", None)  # one number a band: for programs
-        typer.echo("\n".join(f"{key}: {value}" for key, value in record.items()))
+    print_record(record, as_json=as_json, for_people=_without_bands)
+
+
+def _without_bands(record: Mapping[str, object]) -> dict[str, object]:
+    """The record without what has a number for every band."""
+    return {name: value for name, value in record.items() if name != "expected error by band"}

@@ -1,6 +1,5 @@
 """`pifnet info`: what pifnet sees in a file."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,13 +7,12 @@ import typer
 
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
-
-LONGEST_LIST = 12
+from pifnet_cli.commands.printing import in_words, print_record
 
 
 def info(
     file: Annotated[
-        Path, typer.Argument(help="ENVI (.hdr or data file) or GeoTIFF, or a checkpoint.", show_default=False)
+        Path, typer.Argument(help="Scene, ENVI (.hdr or data file) or GeoTIFF, or a checkpoint.", show_default=False)
     ],
     as_json: options.AsJson = False,
 ) -> None:
@@ -26,36 +24,39 @@ def info(
 
     with reporting(quiet=True):  # remarks are part of the answer here
         record = file_record(file)
-    if as_json:
-        typer.echo(json.dumps(record, indent=2, allow_nan=False))
-        return
-    for line in _scene_lines(record) if record["kind"] == "scene" else _lines(record):
-        typer.echo(line)
+    print_record(record, as_json=as_json, for_people=_scene_facts if record["kind"] == "scene" else _checkpoint_facts)
 
 
-def _scene_lines(record: dict[str, Any]) -> list[str]:
+def _scene_facts(record: dict[str, Any]) -> dict[str, object]:
+    """A scene's record in fewer lines; what is unknown to most scenes is left out where it is unknown."""
     unit, sample = record["map_unit"], record["sample"]
     facts = {
         "file": f"{record['path']} ({record['driver']})",
         "header": record["header"],
         "size": f"{record['height']} rows x {record['width']} columns x {record['bands']} bands of {record['dtype']}",
-        "numbers": f"nodata {record['nodata']}, scale {_short(record['scale'])}, offset {_short(record['offset'])}",
+        "numbers": ", ".join(f"{name} {in_words(record[name])}" for name in ("nodata", "scale", "offset")),
         "CRS": f"{record['crs']} ({record['crs_name']})" if record["crs"] else "unknown",
-        "transform": ", ".join(map(repr, record["transform"])),
+        "transform": record["transform"],
         "bounds": ", ".join(format(value, ".12g") for value in record["bounds"]),
         "GSD": f"{' x '.join(format(side, '.9g') for side in record['gsd'])} {unit}{_turn(record)}",
         "wavelengths": _wavelengths(record),
-        "bad bands": _short(record["bad_bands"]) or "none declared",
-        "band names": _short(record["band_names"]),
+        "bad bands": record["bad_bands"] or "none declared",
+        "band names": record["band_names"],
         "sample": (
             f"{sample['valid_share']:.1%} valid, {_shown(sample['minimum'])} to {_shown(sample['maximum'])}, "
-            f"bands without a valid pixel: {_short(sample['empty_bands']) or 'none'}"
+            f"bands without a valid pixel: {in_words(sample['empty_bands'])}"
         ),
         **record["acquisition"],
     }
-    width = max(map(len, facts))
-    lines = [f"{name:<{width}}  {value}" for name, value in facts.items() if value is not None]
-    return lines + [f"{'remark':<{width}}  {remark}" for remark in record["remarks"]]
+    remarks = {str(number): remark for number, remark in enumerate(record["remarks"], start=1)}
+    known = {name: value for name, value in facts.items() if value is not None}
+    return known | ({"remarks": remarks} if remarks else {})
+
+
+def _checkpoint_facts(record: dict[str, Any]) -> dict[str, object]:
+    """A checkpoint's record with the network's arguments as `pifnet train --network` takes them."""
+    arguments = [f"{name}={value}" for name, value in record["hyper_parameters"].items()]
+    return record | {"hyper_parameters": " ".join(arguments) or None}
 
 
 def _wavelengths(record: dict[str, Any]) -> str:
@@ -70,23 +71,6 @@ def _wavelengths(record: dict[str, Any]) -> str:
 def _turn(record: dict[str, Any]) -> str:
     rotation = f", rotated by {record['rotation_deg']:.6g} degrees" if abs(record["rotation_deg"]) > 1e-9 else ""
     return rotation + (", south-up" if record["south_up"] else "")
-
-
-def _lines(record: dict[str, Any]) -> list[str]:
-    width = max(map(len, record))
-    return [f"{name:<{width}}  {_short(value)}" for name, value in record.items()]
-
-
-def _short(value: object) -> str | None:
-    """A value on one line, long lists cut."""
-    if value is None:
-        return None
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_short(entry)}" for name, entry in value.items())
-    if isinstance(value, list):
-        more = f", ... ({len(value)} in all)" if len(value) > LONGEST_LIST else ""
-        return ", ".join(f"{entry}" for entry in value[:LONGEST_LIST]) + more
-    return f"{value}"
 
 
 def _shown(value: float | None) -> str:

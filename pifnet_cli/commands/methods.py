@@ -1,18 +1,20 @@
 """`pifnet methods`: what can be asked for by `--method`."""
 
-import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pifnet_cli.commands import options
+from pifnet_cli.commands.printing import print_record
 from pifnet_cli.settings import MethodsSettings
 
 
 def methods(
     hsi_bands: Annotated[int, typer.Option("--hsi-bands", help="Bands of the LR-HSI.")] = MethodsSettings.hsi_bands,
     msi_bands: Annotated[int, typer.Option("--msi-bands", help="Bands of the HR-MSI.")] = MethodsSettings.msi_bands,
-    ratio: Annotated[int, typer.Option("--ratio", help="GSD of LR-HSI / GSD of HR-MSI.")] = MethodsSettings.ratio,
+    ratio: Annotated[
+        int, typer.Option("--ratio", help="GSD of the LR-HSI over that of the HR-MSI.")
+    ] = MethodsSettings.ratio,
     bibtex: Annotated[bool, typer.Option("--bibtex", help="Print what to cite, as BibTeX.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -27,11 +29,18 @@ def methods(
     if bibtex:
         typer.echo(bibliography())
         return
-    records = list_methods(settings)
-    if as_json:
-        typer.echo(json.dumps(records, indent=2))
-        return
-    typer.echo(f"parameters for {hsi_bands} + {msi_bands} bands at ratio {ratio}")
-    for record in records:
-        size = f"{record['parameters']:,}" if record["parameters"] else "-"
-        typer.echo(f"{record['name']:<11}{record['kind']:<14}{size:>10}  {record['title']} ({record['cited_as']})")
+    shape = f"{hsi_bands} + {msi_bands} bands at ratio {ratio}"
+    print_record(
+        list_methods(settings),
+        as_json=as_json,
+        for_people=lambda records: {"parameters for": shape} | _by_name(records),
+    )
+
+
+def _by_name(records: list[dict[str, Any]]) -> dict[str, object]:
+    """What each method is, in a line."""
+    return {record["name"]: f"{_kind(record)}; {record['title']} ({record['cited_as']})" for record in records}
+
+
+def _kind(record: dict[str, Any]) -> str:
+    return f"{record['kind']} of {record['parameters']:,} parameters" if record["parameters"] else record["kind"]

@@ -17,69 +17,101 @@ _PAIR = "Without reference"
 
 
 def metrics(
-    fused: Annotated[Path, typer.Argument(help="Fused scene: ENVI or GeoTIFF.", show_default=False)],
+    fused: Annotated[Path, typer.Argument(help="Fused scene, ENVI or GeoTIFF.", show_default=False)],
     reference: Annotated[
-        Path | None, typer.Argument(help="The true scene: same bands, same pixels, may be larger.", show_default=False)
+        Path | None,
+        typer.Argument(help="True scene, with the same bands and pixels; it may be larger.", show_default=False),
     ] = None,
     lr: Annotated[
         Path | None,
-        typer.Option("--lr", help="The LR-HSI that FUSED was made from.", show_default=False, rich_help_panel=_PAIR),
+        typer.Option("--lr", help="LR-HSI that FUSED was made from.", show_default=False, rich_help_panel=_PAIR),
     ] = None,
     hr: Annotated[
         Path | None,
-        typer.Option("--hr", help="The HR-MSI that FUSED was made from.", show_default=False, rich_help_panel=_PAIR),
+        typer.Option("--hr", help="HR-MSI that FUSED was made from.", show_default=False, rich_help_panel=_PAIR),
     ] = None,
     protocol: Annotated[
         Protocol | None,
-        typer.Option("--protocol", help="Sensor model; default: found from the pair.", rich_help_panel=_PAIR),
+        typer.Option(
+            "--protocol", help="Sensor model of the LR-HSI. Default: found from the pair.", rich_help_panel=_PAIR
+        ),
     ] = None,
     mtf: Annotated[
         float | None,
-        typer.Option("--mtf", help="MTF of the LR-HSI; default: found from the pair.", rich_help_panel=_PAIR),
+        typer.Option(
+            "--mtf",
+            help="MTF of the LR-HSI at its Nyquist frequency. Default: found from the pair.",
+            rich_help_panel=_PAIR,
+        ),
     ] = None,
     wald: Annotated[
         bool,
         typer.Option(
             "--wald",
-            help="Degrade the pair once more, fuse it, score against the LR-HSI; statistics differ between levels.",
+            help="Degrade the pair once more, fuse it, and score the result against the LR-HSI.",
             rich_help_panel=_PAIR,
         ),
     ] = False,
     method: Annotated[
         Method | None,
-        typer.Option("--method", help="Of --wald; default: the one FUSED was made by.", rich_help_panel=_PAIR),
+        typer.Option(
+            "--method", help="Method that --wald fuses by. Default: the one that made FUSED.", rich_help_panel=_PAIR
+        ),
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option("--checkpoint", help="Network of --wald.", rich_help_panel=_PAIR)
+        Path | None, typer.Option("--checkpoint", help="Trained network that --wald fuses by.", rich_help_panel=_PAIR)
     ] = None,
     ratio: Annotated[
         float | None,
-        typer.Option("--ratio", help="GSD of the LR-HSI over that of the HR-MSI, for ERGAS; default: as recorded."),
+        typer.Option(
+            "--ratio", help="GSD of the LR-HSI over that of the HR-MSI, for ERGAS. Default: as recorded in the files."
+        ),
     ] = None,
-    border: Annotated[int, typer.Option("--border", help="Pixels left out along each side.")] = MetricsSettings.border,
+    border: Annotated[
+        int, typer.Option("--border", help="Pixels to leave out along each side.")
+    ] = MetricsSettings.border,
     compat: Annotated[
-        Compat, typer.Option("--compat", help="`paper`: ERGAS and SAM as PIF-Net's own evaluation computes them.")
+        Compat,
+        typer.Option(
+            "--compat", help="Definitions of ERGAS and SAM: the usual ones, or those of PIF-Net's own evaluation."
+        ),
     ] = MetricsSettings.compat,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write the scores here.", show_default=False)] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write the scores to this CSV file.", show_default=False)
+    ] = None,
     bands_csv: Annotated[
-        Path | None, typer.Option("--bands-csv", help="Write each band's scores here.", show_default=False)
+        Path | None,
+        typer.Option("--bands-csv", help="Write the scores of each band to this CSV file.", show_default=False),
     ] = None,
     quicklook: Annotated[
-        Path | None, typer.Option("--quicklook", help="PNG: fused left, reference right.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--quicklook",
+            help="Write a PNG of the fused scene on the left and the reference on the right.",
+            show_default=False,
+        ),
     ] = None,
     rgb_bands: Annotated[
         tuple[int, int, int] | None,
-        typer.Option("--rgb-bands", help="Bands of the quicklook, from 1; default: nearest to 640, 550, 460 nm."),
+        typer.Option(
+            "--rgb-bands", help="Bands of the quicklook, counted from 1. Default: nearest to 640, 550 and 460 nm."
+        ),
     ] = None,
     sam_map: Annotated[
         Path | None,
         typer.Option(
-            "--sam-map", help="PNG: spectral angle of each pixel (by the pair: LR pixel).", show_default=False
+            "--sam-map",
+            help="Write a PNG of each pixel's spectral angle; without REFERENCE, of each LR pixel's.",
+            show_default=False,
         ),
     ] = None,
     error_map: Annotated[
         Path | None,
-        typer.Option("--error-map", help="PNG: RMSE of each pixel over the bands (likewise).", show_default=False),
+        typer.Option(
+            "--error-map",
+            help="Write a PNG of each pixel's RMSE over the bands; without REFERENCE, of each LR pixel's.",
+            show_default=False,
+        ),
     ] = None,
     report: options.Report = None,
     points: options.Points = None,
@@ -87,13 +119,13 @@ def metrics(
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score a fused scene against its reference (PSNR, SSIM, SAM, ERGAS, ...), by its pair (QNR, consistency), or both.
+    """Score a fused scene against its reference (PSNR, SSIM, SAM, ERGAS, ...), its pair (QNR, consistency), or both.
 
     Examples: pifnet metrics fused.tif reference.tif --json; pifnet metrics fused.tif --lr lr.hdr --hr hr.tif
     """
     pair = _pair(lr, hr)
     if pair is None and (wald or method or checkpoint or mtf or protocol):
-        raise SettingsError("--wald, --method, --checkpoint, --mtf, --protocol: are about the pair; give --lr and --hr")
+        raise SettingsError("--wald, --method, --checkpoint, --mtf, --protocol: need the pair; give --lr and --hr")
     if reference is None and quicklook is not None:
         raise SettingsError("--quicklook: shows the reference beside the fused scene; give REFERENCE")
     settings = MetricsSettings(
@@ -110,10 +142,6 @@ def metrics(
 
     page = options.report_settings(report, points, settings.overwrite)
     if page is not None:
-        from pifnet_cli.reports.packages import require_report_packages
-
-        require_report_packages()
-
         from pifnet_cli.pages.metrics_page import require_report, write_report
         from pifnet_cli.pages.provenance import command_line
         from pifnet_cli.pages.views import RunFacts
@@ -145,5 +173,5 @@ def _pair(lr: Path | None, hr: Path | None) -> tuple[Path, Path] | None:
     if lr is not None and hr is not None:
         return lr, hr
     if lr is not None or hr is not None:
-        raise SettingsError("--lr and --hr: one without the other; give both scenes that FUSED was made from")
+        raise SettingsError("--lr and --hr: one was given alone; give both scenes that FUSED was made from")
     return None

@@ -9,14 +9,20 @@ from pifnet_cli.choices import Device, Overwrite, Precision, Protocol
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.settings import ReportSettings
 
-LrHsi = Annotated[Path, typer.Argument(help="LR-HSI: ENVI (.hdr or data file) or GeoTIFF.", show_default=False)]
-HrMsi = Annotated[Path, typer.Argument(help="HR-MSI of the same ground.", show_default=False)]
-OutputScene = Annotated[
-    Path, typer.Option("-o", "--output", help="Result: .tif, or .hdr/.img/.dat for ENVI.", show_default=False)
+LrHsi = Annotated[
+    Path, typer.Argument(help="Hyperspectral scene (LR-HSI), ENVI (.hdr or data file) or GeoTIFF.", show_default=False)
 ]
-OutputFolder = Annotated[Path, typer.Option("-o", "--output", help="Folder of the results.", show_default=False)]
+HrMsi = Annotated[
+    Path, typer.Argument(help="Multispectral scene of the same ground (HR-MSI), ENVI or GeoTIFF.", show_default=False)
+]
+OutputScene = Annotated[
+    Path, typer.Option("-o", "--output", help="Scene to write: .tif, or .hdr/.img/.dat for ENVI.", show_default=False)
+]
+OutputFolder = Annotated[
+    Path, typer.Option("-o", "--output", help="Folder to write the results to.", show_default=False)
+]
 OverwriteFlag = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no log.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress and no log.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 DeviceChoice = Annotated[Device, typer.Option("--device", help="Where the network runs.")]
 PrecisionChoice = Annotated[Precision, typer.Option("--precision", help="Number format of the network.")]
@@ -25,14 +31,15 @@ CreationOptions = Annotated[
 ]
 Report = Annotated[
     Path | None,
-    typer.Option("--report", help="HTML: one page about the result, pictures included.", show_default=False),
+    typer.Option("--report", help="Write one HTML page about the result, pictures included.", show_default=False),
 ]
 Points = Annotated[
     list[str] | None,
     typer.Option(
         "--point",
         metavar="ROW,COLUMN",
-        help="Pixel of the fused scene whose spectrum the report shows, from 0; repeatable; default: six that differ.",
+        help="Pixel of the fused scene whose spectrum the report shows, counted from 0; repeatable. "
+        "Default: six that differ.",
     ),
 ]
 
@@ -41,43 +48,48 @@ _PANEL = "Sensor model"
 Ratio = Annotated[
     float,
     typer.Option(
-        "--ratio", help="HR pixels along the side of an LR pixel; any number with mtf.", rich_help_panel=_PANEL
+        "--ratio",
+        help="HR pixels along the side of an LR pixel; a whole number with --protocol paper.",
+        rich_help_panel=_PANEL,
     ),
 ]
 SensorProtocol = Annotated[
     Protocol,
     typer.Option(
         "--protocol",
-        help="paper: 3 x 3 blur, pixel 0 of each block; mtf: Gaussian, block centres.",
+        help="How the LR-HSI is sampled. paper: 3 x 3 blur, pixel 0 of each block; mtf: Gaussian blur, block centres.",
         rich_help_panel=_PANEL,
     ),
 ]
 Mtf = Annotated[
-    float, typer.Option("--mtf", help="MTF at the LR Nyquist frequency (protocol mtf).", rich_help_panel=_PANEL)
+    float,
+    typer.Option(
+        "--mtf", help="MTF of the LR-HSI at its Nyquist frequency, for --protocol mtf.", rich_help_panel=_PANEL
+    ),
 ]
 Srf = Annotated[
     str,
     typer.Option(
         "--srf",
         help="Bands of the HR-MSI: a sensor (sentinel-2: its ten bands at 10 and 20 m; sentinel-2-10m, landsat-8, "
-        "worldview-3, ...), FILE.csv (band,wavelength_nm,response), or boxes:N, N equal runs of bands.",
+        "worldview-3, ...), FILE.csv (band,wavelength_nm,response), or boxes:N for N equal runs of bands.",
         rich_help_panel=_PANEL,
     ),
 ]
 HsiSnr = Annotated[
     float | None,
-    typer.Option("--hsi-snr", help="Noise on the LR-HSI: SNR of each band, dB.", rich_help_panel=_PANEL),
+    typer.Option("--hsi-snr", help="Add noise to the LR-HSI: SNR of each band in dB.", rich_help_panel=_PANEL),
 ]
 MsiSnr = Annotated[
     float | None,
-    typer.Option("--msi-snr", help="Noise on the HR-MSI: SNR of each band, dB.", rich_help_panel=_PANEL),
+    typer.Option("--msi-snr", help="Add noise to the HR-MSI: SNR of each band in dB.", rich_help_panel=_PANEL),
 ]
 Shift = Annotated[
     tuple[float, float],
     typer.Option(
         "--shift",
-        metavar="DX DY",
-        help="Misregistration, HR pixels: the LR-HSI shows what lies DX right and DY below of where it says.",
+        metavar="ROWS COLUMNS",
+        help="Misregistration in HR pixels: how far below and right of its place on the map an LR pixel looks.",
         rich_help_panel=_PANEL,
     ),
 ]

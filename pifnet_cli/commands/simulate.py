@@ -1,19 +1,22 @@
 """`pifnet simulate`: a scene becomes a pair of which the truth is known."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pifnet_cli.choices import Overwrite, SceneFormat
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
+from pifnet_cli.commands.printing import print_record
 from pifnet_cli.settings import SimulateSettings
 
 
 def simulate(
-    scene: Annotated[Path, typer.Argument(help="HR-HSI: ENVI (.hdr or data file) or GeoTIFF.", show_default=False)],
+    scene: Annotated[
+        Path, typer.Argument(help="HR-HSI to degrade, ENVI (.hdr or data file) or GeoTIFF.", show_default=False)
+    ],
     output: options.OutputFolder,
     ratio: options.Ratio = SimulateSettings.ratio,
     protocol: options.SensorProtocol = SimulateSettings.protocol,
@@ -21,13 +24,17 @@ def simulate(
     mtf: options.Mtf = SimulateSettings.mtf_at_nyquist,
     hsi_snr: options.HsiSnr = None,
     msi_snr: options.MsiSnr = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the noise.")] = SimulateSettings.seed,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the noise.")] = SimulateSettings.seed,
     shift: options.Shift = SimulateSettings.shift,
     scene_format: Annotated[
-        SceneFormat, typer.Option("--format", help="Of the three scenes.")
+        SceneFormat, typer.Option("--format", help="Format of the three scenes.")
     ] = SimulateSettings.scene_format,
     block_size: Annotated[
-        int, typer.Option("--block-size", help="HR pixels worked on at once; changes memory, not results.")
+        int,
+        typer.Option(
+            "--block-size",
+            help="Side of the blocks that are degraded at once, in HR pixels; it changes memory, not results.",
+        ),
     ] = SimulateSettings.block_size,
     overwrite: options.OverwriteFlag = False,
     as_json: options.AsJson = False,
@@ -55,10 +62,13 @@ def simulate(
 
     with reporting(quiet) as progress:
         pair = simulate_scene(scene, output, settings, progress=progress)
-    if as_json:
-        typer.echo(json.dumps(pair.record(), indent=2))
-        return
-    for written in pair.scenes().values():
-        grid = written.grid
-        typer.echo(f"{written.path}: {written.bands.count} bands, {grid.height} x {grid.width} pixels")
-    typer.echo(f"{pair.record_path}: all parameters")
+    print_record(pair.record(), as_json=as_json, for_people=_with_sizes)
+
+
+def _with_sizes(record: Mapping[str, Any]) -> dict[str, object]:
+    """The record with path and size of every scene on one line."""
+    return {name: _size(value) if isinstance(value, Mapping) else value for name, value in record.items()}
+
+
+def _size(scene: Mapping[str, Any]) -> str:
+    return f"{scene['path']}, {scene['bands']} bands, {scene['height']} x {scene['width']} pixels"

@@ -1,12 +1,11 @@
 """`pifnet train`: scenes with their truth become a checkpoint."""
 
-import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +13,7 @@ from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Anchor, HyperParameter, Log, Overwrite, Phase, Sampling, Schedule, Start, Variant
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
+from pifnet_cli.commands.printing import print_record
 from pifnet_cli.settings import RecipeOverrides, SimulateSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -24,75 +24,112 @@ def train(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            help="Folders of `pifnet simulate` (or with a real lr_hsi, hr_msi and reference), or reference scenes.",
+            help="Folders of `pifnet simulate`, folders of a real lr_hsi, hr_msi and reference, or reference scenes.",
             show_default=False,
         ),
     ],
     output: options.OutputFolder,
     method: Annotated[
-        Method, typer.Option("--method", help="Which network; `pifnet methods` lists them.", show_choices=False)
+        Method, typer.Option("--method", help="Network to train; `pifnet methods` lists them.", show_choices=False)
     ] = TrainSettings.method,
     variant: Annotated[
         Variant | None,
         typer.Option(
-            "--variant", help="Of PIF-Net. anchored (its default): corrects an anchor; paper: predicts the image."
+            "--variant",
+            help="What PIF-Net does: it corrects an anchor (its default), or predicts the image as in the paper.",
         ),
     ] = None,
     anchor: Annotated[
         Anchor | None,
-        typer.Option("--anchor", help="The closed-form estimate that the network starts from; none: interpolation."),
+        typer.Option("--anchor", help="Closed-form estimate that the network starts from; none is interpolation."),
     ] = None,
-    minutes: Annotated[float | None, typer.Option("--minutes", help="Budget; anchored: 10 by default.")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", help="Budget in batches.")] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="Budget; others: as published.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the folder's training stopped.")] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", help="Stop after this many minutes. Default: 10 with --variant anchored."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Stop after this many batches.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", help="Stop after this many epochs. Default: as published.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the training that stopped in the output folder.")
+    ] = False,
     validation: Annotated[
-        list[Path] | None, typer.Option("--validation", help="Held-out folder or scene; repeatable.")
+        list[Path] | None, typer.Option("--validation", help="Folder or scene to hold out for validation; repeatable.")
     ] = None,
     validation_share: Annotated[
         float,
         typer.Option(
-            "--validation-share", help="Rows of every scene that are held out where no --validation is given."
+            "--validation-share", help="Share of every scene's rows to hold out where no --validation is given."
         ),
     ] = TrainSettings.validation_share,
     validations: Annotated[
-        int, typer.Option("--validations", help="Validations over the budget.")
+        int, typer.Option("--validations", help="Number of validations during the training.")
     ] = TrainSettings.validations,
-    patch_size: Annotated[int | None, typer.Option("--patch-size", help="Side of a training crop, HR pixels.")] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Patches a step.")] = None,
+    patch_size: Annotated[
+        int | None, typer.Option("--patch-size", help="Side of a training patch in HR pixels.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Patches in a batch.")] = None,
     sampling: Annotated[
-        Sampling, typer.Option("--sampling", help="random places, or a strided lattice.")
+        Sampling, typer.Option("--sampling", help="Where patches lie: at random places, or on a grid, --stride apart.")
     ] = TrainSettings.sampling,
-    stride: Annotated[int | None, typer.Option("--stride", help="Of the lattice; half a patch by default.")] = None,
-    learning_rate: Annotated[float | None, typer.Option("--lr", help="Learning rate at its highest.")] = None,
-    schedule: Annotated[Schedule | None, typer.Option("--schedule", help="How the learning rate falls.")] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option("--stride", help="HR pixels between patches of --sampling strided. Default: half a patch."),
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Highest learning rate.")] = None,
+    schedule: Annotated[
+        Schedule | None,
+        typer.Option("--schedule", help="How the learning rate falls: as a cosine, in steps, or not at all."),
+    ] = None,
     decay_every: Annotated[
-        int | None, typer.Option("--decay-every", help="Epochs between the schedule's steps.")
+        int | None, typer.Option("--decay-every", help="Epochs between the steps of --schedule steps.")
     ] = None,
     decay_factor: Annotated[
-        float | None, typer.Option("--decay-factor", help="Of the learning rate at a step.")
+        float | None,
+        typer.Option("--decay-factor", help="Factor of the learning rate at each step of --schedule steps."),
     ] = None,
-    beta1: Annotated[float | None, typer.Option("--beta1", help="Of Adam.")] = None,
-    weight_decay: Annotated[float | None, typer.Option("--weight-decay", help="Of AdamW; 0 is Adam.")] = None,
-    ema: Annotated[float | None, typer.Option("--ema", help="Decay of the running mean of weights; 0: none.")] = None,
-    clip: Annotated[float | None, typer.Option("--clip", help="Largest norm of the gradient.")] = None,
-    input_noise: Annotated[float | None, typer.Option("--input-noise", help="Added to the network's inputs.")] = None,
+    beta1: Annotated[
+        float | None,
+        typer.Option("--beta1", help="Decay of the optimiser's running mean of gradients (AdamW's beta 1)."),
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option("--weight-decay", help="Weight decay of AdamW; 0 makes it Adam.")
+    ] = None,
+    ema: Annotated[
+        float | None, typer.Option("--ema", help="Decay of the running mean of weights; 0 for no mean.")
+    ] = None,
+    clip: Annotated[
+        float | None, typer.Option("--clip", help="Largest norm of the gradient; a larger gradient is scaled down.")
+    ] = None,
+    input_noise: Annotated[
+        float | None,
+        typer.Option("--input-noise", help="Standard deviation of noise that is added to the network's inputs."),
+    ] = None,
     pool: Annotated[
         int | None,
-        typer.Option("--pool", help="Patches that are made once and used again; 0: all are new. 256 over kriging."),
+        typer.Option(
+            "--pool",
+            help="Patches to make once and use again; 0 makes all anew. Default: 256 with --anchor kriging, else 0.",
+        ),
     ] = None,
     components: Annotated[
-        int, typer.Option("--components", help="Of the residual (anchored).")
+        int, typer.Option("--components", help="Spectral components of the residual that --variant anchored predicts.")
     ] = TrainSettings.components,
     inverse_weight: Annotated[
-        float | None, typer.Option("--inverse-weight", help="Of PIF-Net's L_inv; 0.01 by default.")
+        float | None,
+        typer.Option("--inverse-weight", help="Weight of PIF-Net's invertibility loss, L_inv. Default: 0.01."),
     ] = None,
     cosine_weight: Annotated[
-        float | None, typer.Option("--cosine-weight", help="Of PIF-Net's cosine loss; 0.1 by default.")
+        float | None, typer.Option("--cosine-weight", help="Weight of PIF-Net's cosine loss. Default: 0.1.")
     ] = None,
     network: Annotated[
         list[str] | None,
-        typer.Option("--network", metavar="NAME=VALUE", help="Argument of the network, as width=32; repeatable."),
+        typer.Option(
+            "--network",
+            metavar="NAME=VALUE",
+            help="Argument of the network's constructor, such as width=32; repeatable.",
+        ),
     ] = None,
     ratio: options.Ratio = SimulateSettings.ratio,
     protocol: options.SensorProtocol = SimulateSettings.protocol,
@@ -102,14 +139,18 @@ def train(
     msi_snr: options.MsiSnr = None,
     shift: options.Shift = SimulateSettings.shift,
     phase: Annotated[
-        Phase, typer.Option("--phase", help="naive: take corners to coincide, as published code does.")
+        Phase,
+        typer.Option(
+            "--phase",
+            help="Position of LR pixels. true: from the map; naive: upper left corners coincide, as in published code.",
+        ),
     ] = TrainSettings.phase,
-    seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = TrainSettings.seed,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of weights, patches and noise.")] = TrainSettings.seed,
     device: options.DeviceChoice = TrainSettings.device,
     precision: options.PrecisionChoice = TrainSettings.precision,
-    log: Annotated[Log, typer.Option("--log", help="Keep TensorBoard's files besides history.jsonl.")] = (
-        TrainSettings.log
-    ),
+    log: Annotated[
+        Log, typer.Option("--log", help="Record of the training: history.jsonl alone, or TensorBoard's files besides.")
+    ] = (TrainSettings.log),
     overwrite: options.OverwriteFlag = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -173,16 +214,20 @@ def train(
 
     with reporting(quiet), _training_bar(quiet) as progress:
         result = train_model(inputs, output, settings, progress=progress)
-    if as_json:
-        typer.echo(json.dumps(result.record(), indent=2))
-        return
-    typer.echo(f"{output}: {result.status.step} steps in {result.status.seconds / 60:.1f} minutes")
-    if result.best is not None:
-        start = Anchor.KRIGING if settings.anchor_used is Anchor.KRIGING else Anchor.REGRESSION
-        typer.echo(
-            f"held-out PSNR {result.best.psnr_db:.2f} dB at step {result.status.best_step} "
-            f"({start.value} {result.best.anchor_psnr_db:.2f}, interpolation {result.best.upsampled_psnr_db:.2f})"
+    start = Anchor.KRIGING if settings.anchor_used is Anchor.KRIGING else Anchor.REGRESSION
+    print_record(result.record(), as_json=as_json, for_people=lambda record: _in_short(record, start))
+
+
+def _in_short(record: Mapping[str, Any], start: Anchor) -> dict[str, object]:
+    """The record with the best scores in a line, beside those of what the network starts from."""
+    told = {name: record[name] for name in ("checkpoint", "method", "variant", "steps", "minutes")}
+    best = record["best"]
+    if "psnr_db" in best:
+        told["held-out PSNR"] = (
+            f"{best['psnr_db']:.2f} dB at step {best['step']} "
+            f"({start.value} {best['anchor_psnr_db']:.2f}, interpolation {best['upsampled_psnr_db']:.2f})"
         )
+    return told
 
 
 def _hyper_parameters(assignments: list[str]) -> dict[str, HyperParameter]:

@@ -29,8 +29,8 @@ class SensorModel:
         srf: (M, C), rows sum to 1.
         hsi_snr_db: SNR of the LR-HSI per band; None without noise.
         msi_snr_db: SNR of the HR-MSI per band; None without noise.
-        shift: (x right, y down) in HR pixels. An LR pixel that claims to lie at HR coordinate c shows what lies at
-            c + shift; neither `phase` nor the geotransform tells.
+        shift: (rows down, columns right) in HR pixels. An LR pixel that claims to lie at HR coordinate c shows what
+            lies at c + shift; neither `phase` nor the geotransform tells.
     """
 
     protocol: Protocol
@@ -90,13 +90,13 @@ class SensorModel:
     def row_matrix(self, height: int, lr_rows: range | None = None) -> scipy.sparse.csr_array:
         """(h, height): blur and sampling along the rows, `shift` included, for all LR rows or some."""
         wanted = range(self.lr_length(height)) if lr_rows is None else lr_rows
-        centres = self.ratio * np.asarray(wanted) + self.phase[0] + self.shift[1]
+        centres = self.ratio * np.asarray(wanted) + self.phase[0] + self.shift[0]
         return axis_sampling_matrix(height, centres, sigma=self.psf.sigma_rows, radius=self.psf.radius)
 
     def column_matrix(self, width: int, lr_columns: range | None = None) -> scipy.sparse.csr_array:
         """(w, width): blur and sampling along the columns, `shift` included, for all LR columns or some."""
         wanted = range(self.lr_length(width)) if lr_columns is None else lr_columns
-        centres = self.ratio * np.asarray(wanted) + self.phase[1] + self.shift[0]
+        centres = self.ratio * np.asarray(wanted) + self.phase[1] + self.shift[1]
         return axis_sampling_matrix(width, centres, sigma=self.psf.sigma_columns, radius=self.psf.radius)
 
     def to_record(self) -> dict[str, Any]:
@@ -108,12 +108,12 @@ class SensorModel:
             "srf": np.asarray(self.srf, dtype=np.float64).tolist(),
             "hsi_snr_db": self.hsi_snr_db,
             "msi_snr_db": self.msi_snr_db,
-            "shift": list(self.shift),
+            "shift_rows_columns": list(self.shift),
         }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "SensorModel":
-        """The model that `to_record` described.
+        """The model that `to_record` described, or that a version before it did.
 
         Raises:
             KeyError: A field is absent.
@@ -126,8 +126,17 @@ class SensorModel:
             srf=np.asarray(record["srf"], dtype=np.float64),
             hsi_snr_db=None if record["hsi_snr_db"] is None else float(record["hsi_snr_db"]),
             msi_snr_db=None if record["msi_snr_db"] is None else float(record["msi_snr_db"]),
-            shift=(float(record["shift"][0]), float(record["shift"][1])),
+            shift=_recorded_shift(record),
         )
+
+
+def _recorded_shift(record: Mapping[str, Any]) -> tuple[float, float]:
+    """(rows, columns); older records call it `shift` and hold columns first."""
+    if "shift_rows_columns" in record:
+        rows, columns = record["shift_rows_columns"]
+    else:
+        columns, rows = record["shift"]
+    return float(rows), float(columns)
 
 
 def degrade_patch(reference: Pixels, sensor: SensorModel, *, rng: Generator | None) -> tuple[Pixels, Pixels]:

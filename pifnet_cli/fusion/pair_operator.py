@@ -98,7 +98,8 @@ def find_operator(
         return _operator(alignment, settings, header, estimate)
     alignment = align(lr.scene, hr.scene, extent=settings.extent, phase=phase)
     if settings.shift is not None:
-        alignment = replace(alignment, correction=Affine.translation(*settings.shift))
+        rows, columns = settings.shift
+        alignment = replace(alignment, correction=Affine.translation(columns, rows))
     given, _ = _told_psf(settings, header, alignment)
     is_asked = phase is Phase.TRUE and (given is None or settings.finds_shift)
     found = _estimated(lr, hr, alignment, given) if is_asked else None

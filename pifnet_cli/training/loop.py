@@ -230,7 +230,7 @@ class Training:
         except FloatingPointError as error:
             raise TrainingError(
                 f"step {number}: not finite ({error}); the last good checkpoint is {self._last_good}; go on from it "
-                f"with a lower --lr, or look for extreme pixels in the scenes"
+                f"with a lower --learning-rate, or look for extreme pixels in the scenes"
             ) from error
         except torch.OutOfMemoryError as error:
             raise TrainingError(

@@ -204,9 +204,7 @@ def _simulation_record(
         "pifnet": __version__,
         "numpy": np.__version__,
         "input": {"path": str(scene), "height": grid.height, "width": grid.width, "bands": pair.source.bands.count},
-        "settings": {
-            name: value for name, value in asdict(settings).items() if name not in ("overwrite", "block_size")
-        },
+        "settings": _settings_record(settings),
         "sensor": pair.sensor.to_record(),
         "psf": {"sigma_rows": psf.sigma_rows, "sigma_columns": psf.sigma_columns, "taps": psf.taps},
         "phase": list(pair.sensor.phase),
@@ -218,6 +216,12 @@ def _simulation_record(
         "msi_bands_incomplete": list(projection.incomplete),
         "outputs": {name: _scene_record(output) for name, output in pair.scenes().items()},
     }
+
+
+def _settings_record(settings: SimulateSettings) -> dict[str, Any]:
+    """What decides the result, as JSON values; older records hold `shift`, columns first."""
+    chosen = {name: value for name, value in asdict(settings).items() if name not in ("overwrite", "block_size")}
+    return chosen | {"shift_rows_columns": chosen.pop("shift")}
 
 
 def _scene_record(scene: Scene) -> dict[str, Any]:

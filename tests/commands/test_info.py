@@ -59,7 +59,7 @@ def test_a_scene_is_described_for_people(scene):
         "EPSG:32633 (WGS 84 / UTM zone 33N)",
         "30 x 30 metre",
         "418.24 to 2445.54 nm, not increasing, stored in Nanometers, FWHM 6.5 to 6.5 nm",
-        "bad bands    4",
+        "bad bands: 4",
         "bands without a valid pixel: 4",
     ):
         assert words in run.stdout
@@ -72,7 +72,7 @@ def test_header_and_data_file_tell_the_same(tmp_path):
     assert by_header["driver"] == "ENVI"
     assert by_header["wavelengths_nm"] == [400.0, 500.0]
     assert "micrometers are inferred" in by_header["remarks"][0]
-    assert "remark" in _info(path).stdout
+    assert "\nremarks:\n  1: " in _info(path).stdout
 
 
 @pytest.mark.parametrize(("transform", "words"), [(ROTATED, "rotated by 30 degrees"), (SOUTH_UP, "south-up")])
@@ -110,7 +110,8 @@ def test_a_checkpoint_is_described(tmp_path, name):
     assert (record["kind"], record["method"], record["ratio"]) == ("checkpoint", "pifnet", 4.0)
     text = _info(tmp_path / name).stdout
     assert "anchored" in text
-    assert "gain_db 0.7" in text
+    assert "hyper parameters: width=8\n" in text
+    assert "\n  gain db: 0.7\n" in text
 
 
 @pytest.mark.parametrize("content", [b"", b"no raster", b"II*\0garbage"])

@@ -50,10 +50,10 @@ def test_a_stopped_run_leaves_nothing(large_pair, tmp_path, number, code):
 BEFORE_THE_BLOCK = """
 import os, signal, sys
 from pathlib import Path
-from pifnet_cli import app
+from pifnet_cli.app import main
+from pifnet_cli.choices import Overwrite
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.raster.writer import WriteOptions, create_scene
-from pifnet_cli.settings import Overwrite
 from dataclasses import replace
 
 def command():
@@ -63,8 +63,7 @@ def command():
     os.kill(os.getpid(), getattr(signal, sys.argv[3]))
     sum(range(10**8))  # the signal comes somewhere in here, where no block will ever be entered
 
-app.app = command
-app.main()
+main(command)
 """
 
 

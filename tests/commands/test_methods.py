@@ -9,13 +9,11 @@ def test_methods_are_listed_one_a_line(pifnet):
     run = pifnet("methods")
     heading, *lines = run.out.splitlines()
     assert (run.code, run.err) == (0, "")
-    assert heading == "parameters for 103 + 4 bands at ratio 4"
-    assert [line.split()[0] for line in lines] == [method.value for method in Method]
-    hsrnet = next(line for line in lines if line.startswith("hsrnet"))
-    assert hsrnet.split()[1:3] == ["network", "2,153,862"]  # 2,153,899 less 37 that nothing reads
-    assert "HSRnet (Hu et al. 2022)" in hsrnet
-    gsa = next(line for line in lines if line.startswith("gsa"))
-    assert gsa.split()[1:3] == ["training-free", "-"]
+    assert heading == "parameters for: 103 + 4 bands at ratio 4"
+    assert [line.split(":")[0] for line in lines] == [method.value for method in Method]
+    # 2,153,899 less 37 that nothing reads
+    assert "hsrnet: network of 2,153,862 parameters; HSRnet (Hu et al. 2022)" in lines
+    assert next(line for line in lines if line.startswith("gsa")).startswith("gsa: training-free; ")
 
 
 def test_json_is_a_list_of_what_was_asked_for(pifnet):

@@ -135,9 +135,9 @@ def test_reports_of_a_pair_are_written(triple: tuple[Path, Path, Path], tmp_path
     ("words", "said"),
     [
         ([], "nothing to score by: give REFERENCE, or --lr and --hr, or all three"),
-        (["--lr", "lr.tif"], "--lr and --hr: one without the other"),
-        (["--hr", "hr.tif"], "--lr and --hr: one without the other"),
-        (["reference.tif", "--wald"], "are about the pair; give --lr and --hr"),
+        (["--lr", "lr.tif"], "--lr and --hr: one was given alone"),
+        (["--hr", "hr.tif"], "--lr and --hr: one was given alone"),
+        (["reference.tif", "--wald"], "need the pair; give --lr and --hr"),
         (["--lr", "lr.tif", "--hr", "hr.tif", "--quicklook", "q.png"], "--quicklook: shows the reference"),
         (["--lr", "lr.tif", "--hr", "hr.tif", "--mtf", "2"], "--mtf 2.0: 0.01 to 0.95 was expected"),
     ],

@@ -39,10 +39,11 @@ def test_results_are_listed_on_stdout(scene, tmp_path):
 
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.splitlines() == [
-        f"{tmp_path}/pair/lr_hsi.tif: 7 bands, 6 x 10 pixels",
-        f"{tmp_path}/pair/hr_msi.tif: 3 bands, 24 x 40 pixels",
-        f"{tmp_path}/pair/reference.tif: 7 bands, 24 x 40 pixels",
-        f"{tmp_path}/pair/simulation.json: all parameters",
+        f"record: {tmp_path}/pair/simulation.json",
+        "ratio: 4.0",
+        f"lr hsi: {tmp_path}/pair/lr_hsi.tif, 7 bands, 6 x 10 pixels",
+        f"hr msi: {tmp_path}/pair/hr_msi.tif, 3 bands, 24 x 40 pixels",
+        f"reference: {tmp_path}/pair/reference.tif, 7 bands, 24 x 40 pixels",
     ]
 
 
@@ -65,7 +66,7 @@ def test_every_option_reaches_the_record(scene, tmp_path):
         "hsi_snr_db": 35.0,
         "msi_snr_db": 40.0,
         "seed": 7,
-        "shift": [-0.5, 1.25],
+        "shift_rows_columns": [-0.5, 1.25],
         "scene_format": "envi",
     }
 

@@ -43,8 +43,11 @@ def test_resuming_goes_on_quietly(scene, tmp_path):
     run = pifnet(scene, "-o", tmp_path / "model", *TINY, "--steps", "3", "--resume", "-q")
 
     assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout.splitlines()[0].startswith(f"{tmp_path}/model: 3 steps in ")
-    assert run.stdout.splitlines()[1].startswith("held-out PSNR ")
+    lines = run.stdout.splitlines()
+    assert lines[:4] == [f"checkpoint: {tmp_path}/model", "method: pifnet", "variant: anchored", "steps: 3"]
+    assert lines[4].startswith("minutes: ")
+    assert lines[5].startswith("held-out PSNR: ")
+    assert len(lines) == 6
 
 
 @pytest.mark.parametrize(
@@ -52,7 +55,7 @@ def test_resuming_goes_on_quietly(scene, tmp_path):
     [
         (("--network", "width"), 2, "NAME=VALUE was expected, as width=32"),
         (("--patch-size", "17"), 2, "--patch-size 17: an even number was expected"),
-        (("--lr", "7"), 2, "--lr 7.0: 1e-08 to 1 was expected"),
+        (("--learning-rate", "7"), 2, "--learning-rate 7.0: 1e-08 to 1 was expected"),
         (("--resume",), 1, "to resume from"),
         (("--validation", "absent.tif"), 1, "absent.tif"),
     ],

@@ -46,8 +46,8 @@ def test_ramps_are_sampled_where_phase_and_shift_say(protocol, ratio, shift):
     lr_hsi, _ = degrade_patch(ramps(ratio), model, rng=None)
 
     inside = slice(5, -5)  # beyond the reach of mirrored borders
-    rows = ratio * np.arange(16)[inside] + model.phase[0] + shift[1]
-    columns = ratio * np.arange(20)[inside] + model.phase[1] + shift[0]
+    rows = ratio * np.arange(16)[inside] + model.phase[0] + shift[0]
+    columns = ratio * np.arange(20)[inside] + model.phase[1] + shift[1]
     np.testing.assert_allclose(lr_hsi[0, inside, inside], np.tile(rows[:, None], (1, 10)), atol=1e-4)
     np.testing.assert_allclose(lr_hsi[1, inside, inside], np.tile(columns, (6, 1)), atol=1e-4)
 
@@ -103,8 +103,20 @@ def test_record_survives_json():
     again = SensorModel.from_record(json.loads(json.dumps(model.to_record())))
 
     assert again.to_record() == model.to_record()
+    assert again.shift == (0.25, -1.0)
     np.testing.assert_array_equal(again.srf, SRF)
     assert again.protocol is Protocol.PAPER
+
+
+def test_records_tell_rows_first():
+    assert sensor(shift=(0.25, -1.0)).to_record()["shift_rows_columns"] == [0.25, -1.0]
+
+
+def test_records_of_older_versions_told_columns_first():
+    record = sensor().to_record()
+    del record["shift_rows_columns"]
+
+    assert SensorModel.from_record(record | {"shift": [-1.0, 0.25]}).shift == (0.25, -1.0)
 
 
 def test_msi_is_invalid_where_a_contributing_band_is():

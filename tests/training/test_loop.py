@@ -178,7 +178,7 @@ def test_a_loss_that_is_not_finite_names_the_last_good_checkpoint():
 
     subject = learner()
     with pytest.raises(
-        TrainingError, match=r"step 7: not finite .* the last good checkpoint is step \d; .* lower --lr"
+        TrainingError, match=r"step 7: not finite .* the last good checkpoint is step \d; .* lower --learning-rate"
     ):
         train(subject, Record(), batches=bad_at_seven)
     assert torch.isfinite(subject.network.bias).all()

@@ -1,5 +1,6 @@
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,13 +36,14 @@ def stack():
 
 @pytest.mark.parametrize("protocol", Protocol)
 def test_a_degraded_reference_is_what_simulate_writes(scene, tmp_path, stack, protocol):
-    settings = SimulateSettings(ratio=4, srf="boxes:3", hsi_snr_db=30, msi_snr_db=35, seed=3, protocol=protocol)
+    settings = replace(SETTINGS, protocol=protocol, shift=(1.5, -0.5))
     simulate_scene(scene, tmp_path / "pair", settings)
     virtual, written = opened(scene, settings, stack), opened(tmp_path / "pair", settings, stack)
 
     for source in (virtual, written):
         assert source.sensor is not None
         assert source.sensor.protocol is protocol
+        assert source.sensor.shift == (1.5, -0.5)
     for name, window in (("read_lr", Window(2, 1, 9, 15)), ("read_hr", Window(0, 3, 30, 61))):
         np.testing.assert_allclose(getattr(virtual, name)(window), getattr(written, name)(window), atol=1e-5)
     assert virtual.lr.grid.transform.almost_equals(written.lr.grid.transform)
@@ -85,6 +87,20 @@ def test_a_damaged_record_is_refused(scene, tmp_path, stack):
     (tmp_path / "pair" / "simulation.json").write_text(json.dumps({"sensor": {"ratio": 4}}))
     with pytest.raises(SceneReadError, match="is no record of pifnet simulate"):
         opened(tmp_path / "pair", SETTINGS, stack)
+
+
+def test_a_record_of_an_older_version_tells_its_shift_columns_first(scene, tmp_path, stack):
+    simulate_scene(scene, tmp_path / "pair", replace(SETTINGS, shift=(1.5, -0.5)))
+    file = tmp_path / "pair" / "simulation.json"
+    record = json.loads(file.read_text())
+    rows, columns = record["sensor"].pop("shift_rows_columns")
+    record["sensor"]["shift"] = [columns, rows]
+    file.write_text(json.dumps(record))
+
+    source = opened(tmp_path / "pair", SETTINGS, stack)
+
+    assert source.sensor is not None
+    assert source.sensor.shift == (1.5, -0.5)
 
 
 def test_truth_on_another_grid_is_refused(scene, tmp_path, stack):

@@ -291,7 +291,7 @@ def test_align_none_keeps_the_delivered_position_and_warns(tmp_path, caplog):
 
 def test_a_given_shift_stands_and_only_the_blur_is_found(tmp_path, caplog):
     lr, hr, truth = _displaced(tmp_path)
-    shift = 4 * DISPLACED[1], 4 * DISPLACED[0]  # HR pixels right and down
+    shift = 4 * DISPLACED[0], 4 * DISPLACED[1]  # HR pixels down and right
     told = fuse_scene(lr, hr, tmp_path / "told.tif", FuseSettings(shift=shift))
     assert told.record()["shift corrected"] == pytest.approx(DISPLACED, abs=1e-6)
     assert told.record()["mtf"] == pytest.approx([0.2, 0.2], abs=0.05)

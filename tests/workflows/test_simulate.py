@@ -80,12 +80,12 @@ def test_geotransforms_are_the_true_ones(tmp_path, protocol, corner):
         assert lr_hsi.dtypes == ("float32",) * BANDS
 
 
-def test_shifted_pair_shows_what_lies_right_and_below(tmp_path):
+def test_shifted_pair_shows_what_lies_below_and_right(tmp_path):
     columns = np.tile(np.arange(WIDTH, dtype=np.float32), (1, HEIGHT, 1))
     rows = np.tile(np.arange(HEIGHT, dtype=np.float32)[:, None], (1, 1, WIDTH))
     scene = written(tmp_path / "scene.tif", np.concatenate([columns, rows]), wavelengths=None)
 
-    for name, shift in (("true", (0.0, 0.0)), ("shifted", (0.75, -1.5))):
+    for name, shift in (("true", (0.0, 0.0)), ("shifted", (-1.5, 0.75))):
         simulate_scene(scene, tmp_path / name, SimulateSettings(ratio=4, srf="boxes:1", shift=shift))
 
     change = pixels_of(tmp_path / "shifted" / "lr_hsi.tif") - pixels_of(tmp_path / "true" / "lr_hsi.tif")
@@ -228,7 +228,7 @@ def test_bands_are_described_in_files_and_record(tmp_path):
     with rasterio.open(tmp_path / "pair" / "hr_msi.tif") as dataset:
         assert [float(dataset.tags(b)["wavelength"]) for b in dataset.indexes] == record["msi_bands"]["wavelengths"]
     assert record["input"] == {"path": str(scene), "height": HEIGHT, "width": WIDTH, "bands": BANDS}
-    assert record["settings"]["shift"] == [0.0, 0.0]
+    assert record["settings"]["shift_rows_columns"] == [0.0, 0.0]
     assert record["outputs"]["lr_hsi"] == {
         "file": "lr_hsi.tif",
         "bands": BANDS,
@@ -346,8 +346,9 @@ def test_sensor_without_wavelengths_is_refused(tmp_path):
         ({"ratio": 1}, "--ratio 1"),
         ({"ratio": 3.3, "protocol": Protocol.PAPER}, "--ratio 3.3: --protocol paper"),
         ({"mtf_at_nyquist": 1.0}, "--mtf 1.0"),
-        ({"shift": (0.0, 65.0)}, "--shift"),
-        ({"shift": (float("nan"), 0.0)}, "--shift"),
+        ({"shift": (0.5, 65.0)}, "--shift 0.5 65: at most 64 HR pixels were expected"),
+        ({"shift": (-65.0, 0.5)}, "--shift -65 0.5: at most 64 HR pixels were expected"),
+        ({"shift": (float("nan"), 0.0)}, "--shift nan 0"),
         ({"hsi_snr_db": float("inf")}, "--hsi-snr inf"),
         ({"msi_snr_db": float("nan")}, "--msi-snr nan"),
         ({"seed": -1}, "--seed -1"),

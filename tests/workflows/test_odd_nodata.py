@@ -1,0 +1,104 @@
+"""Holes: nodata stays nodata, costs nothing around it, and leaves something to fuse or is refused."""
+
+import numpy as np
+import pytest
+
+from odd_pairs import (
+    GSA,
+    HR,
+    KRIGING,
+    LR,
+    RATIO,
+    REGRESSION,
+    WELL,
+    error,
+    fused,
+    is_well_but,
+    refusal,
+    spoiled,
+    write_odd_pair,
+)
+from waves import NODATA
+
+EMPTY_LR, EMPTY_HR = {"pixels": np.full_like(LR, NODATA)}, {"pixels": np.full_like(HR, NODATA)}
+LR_BELOW = {"pixels": spoiled(LR, ..., slice(0, 6), slice(None))}
+HR_ABOVE = {"pixels": spoiled(HR, ..., slice(20, 48), slice(None))}
+
+
+def pair_with_holes(folder, *, lr=None, hr=None):
+    """A pair whose files declare nodata where they are said to have some."""
+    lr, hr = ({} if how is None else how | {"nodata": NODATA} for how in (lr, hr))
+    return write_odd_pair(folder, lr=lr, hr=hr)
+
+
+# ----------------------------------------------------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize("empty", [{"lr": EMPTY_LR}, {"hr": EMPTY_HR}], ids=["LR-HSI", "HR-MSI"])
+def test_a_scene_of_nothing_but_nodata_is_refused(pifnet, tmp_path, empty):
+    assert "no LR pixel is valid in both scenes (" in refusal(pifnet, *pair_with_holes(tmp_path, **empty))
+
+
+def test_scenes_that_are_valid_in_different_places_are_refused(pifnet, tmp_path):
+    told = refusal(pifnet, *pair_with_holes(tmp_path, lr=LR_BELOW, hr=HR_ABOVE))
+    assert "one has nodata where the other has pixels; check nodata values with: pifnet info FILE" in told
+
+
+# ------------------------------------------------------------------------------------------------------------- fused
+
+
+def test_pixels_that_are_no_number_are_holes(pifnet, tmp_path):
+    pair = write_odd_pair(tmp_path, hr={"pixels": spoiled(HR, 1, slice(14, 18), 20, value=np.nan)})
+    assert is_well_but(fused(pifnet, *pair, *REGRESSION), slice(None), slice(14, 18), 20)
+
+
+def test_infinity_is_a_hole(pifnet, tmp_path):
+    pair = write_odd_pair(tmp_path, hr={"pixels": spoiled(HR, 0, 9, 9, value=np.inf)})
+    assert is_well_but(fused(pifnet, *pair, *REGRESSION), slice(None), 9, 9)
+
+
+def cloud(image, row, column, radius):
+    rows, columns = np.mgrid[: image.shape[1], : image.shape[2]]
+    return spoiled(image, slice(None), (rows - row) ** 2 + (columns - column) ** 2 < radius**2)
+
+
+GAPS = spoiled(LR, slice(None), np.random.default_rng(0).random(LR.shape[1:]) < 0.1)
+SCATTERED_GAPS = spoiled(LR, np.random.default_rng(0).random(LR.shape) < 0.1)
+LR_CLOUD, HR_CLOUD = cloud(LR, 4, 5, 2.5), cloud(HR, 30, 40, 6)
+ONE_PIXEL = spoiled(LR, 3)
+ONE_PIXEL[3, 5, 5] = LR[3, 5, 5]
+
+
+def is_missing_as(result, lr, hr):
+    """Nodata where the LR pixel or the HR pixel is, finite elsewhere, near to the truth."""
+    absent = np.kron(lr == NODATA, np.ones((RATIO, RATIO), dtype=bool)) | (hr == NODATA).any(axis=0)
+    return np.array_equal(result.is_valid, ~absent) and error(result.image) < WELL
+
+
+@pytest.mark.parametrize("options", [REGRESSION, KRIGING], ids=["regression", "kriging"])
+def test_a_tenth_of_the_lr_pixels_may_be_missing(pifnet, tmp_path, options):
+    result = fused(pifnet, *pair_with_holes(tmp_path, lr={"pixels": GAPS}), *options)
+    assert is_missing_as(result, GAPS, HR)
+
+
+@pytest.mark.parametrize("options", [KRIGING, GSA], ids=["kriging", "gsa"])
+def test_a_tenth_of_every_band_may_be_missing_elsewhere(pifnet, tmp_path, options):
+    result = fused(pifnet, *pair_with_holes(tmp_path, lr={"pixels": SCATTERED_GAPS}), *options)
+    assert is_missing_as(result, SCATTERED_GAPS, HR)
+
+
+def test_clouds_may_lie_in_both_scenes(pifnet, tmp_path):
+    pair = pair_with_holes(tmp_path, lr={"pixels": LR_CLOUD}, hr={"pixels": HR_CLOUD})
+    assert is_missing_as(fused(pifnet, *pair, *KRIGING), LR_CLOUD, HR_CLOUD)
+
+
+def test_a_band_may_have_one_valid_pixel(pifnet, tmp_path):
+    result = fused(pifnet, *pair_with_holes(tmp_path, lr={"pixels": ONE_PIXEL}), *GSA)
+    assert is_missing_as(result, ONE_PIXEL, HR)
+
+
+def test_the_little_that_is_valid_is_fused(pifnet, tmp_path):
+    pair = pair_with_holes(tmp_path, hr={"pixels": spoiled(HR, ..., slice(12, None))})
+    is_valid = fused(pifnet, *pair, *KRIGING).is_valid
+    assert is_valid[..., :12].all()
+    assert not is_valid[..., 12:].any()
