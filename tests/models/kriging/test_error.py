@@ -169,9 +169,9 @@ def test_noise_of_the_hr_msi_goes_through_the_weights():
     np.testing.assert_allclose((squares[1] - squares[0]).mean(axis=(1, 2)), added, rtol=1e-3)
 
 
-def test_a_real_scene_is_covered(shared_data):
+def test_a_real_scene_is_covered(real_data):
     """Two thirds of errors are smaller than sigma: between pixels that are easy and bands that are hard."""
-    reference = np.maximum(real_scene(shared_data, "abu-airport-2", ratio=1), 0)
+    reference = np.maximum(real_scene(real_data, "abu-airport-2", ratio=1), 0)
     rng, ratio, size = np.random.default_rng(0), 3.3, reference.shape[1:]
     lr_size = tuple(int((side - 3) // ratio) for side in size)
     geometry = PairGeometry.regular(ratio=ratio, phase=(1.9, 2.2), lr_size=lr_size, hr_size=size)
