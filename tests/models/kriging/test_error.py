@@ -6,7 +6,7 @@ import pytest
 from dense_kriging import C, dense_covariance, dense_features, simulated
 from pifnet_cli.degrade.noise import with_noise
 from pifnet_cli.degrade.psf import gaussian_from_mtf
-from pifnet_cli.fusion.closed_form import kriging_engine
+from pifnet_cli.fusion.closed_form import Sigma, kriging_engine
 from pifnet_cli.fusion.msi_noise import msi_noise
 from pifnet_cli.pair.tile import PairGeometry, PairTile, degrade_msi
 from pifnet_cli.scene import Window
@@ -182,8 +182,8 @@ def test_a_real_scene_is_covered(real_data):
     sums.add(lr_hsi.reshape(len(lr_hsi), -1), low.reshape(4, -1))
     regression = sums.solve()
     noise = msi_noise(lambda window: hr_msi[:, *window.slices], regression, area=Window(0, 0, *size), psf=psf)
-    engine = kriging_engine(regression, ratio=(ratio, ratio), noise=noise)
-    fused, sigma = engine.fuse_with_sigma(PairTile(lr_hsi, hr_msi, geometry, psf))
+    engine = kriging_engine(regression, ratio=(ratio, ratio), noise=noise, sigma=Sigma.TELL)
+    fused, sigma = engine.fuse(PairTile(lr_hsi, hr_msi, geometry, psf))
     error = np.abs(fused - reference)
     known = np.isfinite(error)
 
