@@ -1,6 +1,6 @@
 """`anchored` PIF-Net over the regression and over guided kriging: what does training add to either?
 
-python benchmarks/anchors_compared.py ../shared/data [--steps 500] [--seeds 3] [--results FILE.json]
+python benchmarks/anchors_compared.py DATA [--steps 500] [--seeds 3] [--results FILE.json]
 
 Trains on AVIRIS airport-1, airport-3 and urban-4 (x4, four boxes of bands), their last fifth of rows held out, and
 fuses airport-2 and urban-5, which nothing was chosen on; `paper` protocol without noise, and `mtf` 0.3 with an SNR of

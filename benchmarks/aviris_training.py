@@ -1,6 +1,6 @@
 """Does training work? Both variants on the AVIRIS crops (x4, `paper` protocol, four boxes of bands), test crops unseen.
 
-python benchmarks/aviris_training.py ../shared/data/aviris_los_angeles [--anchored-steps 1500] [--paper-steps 750]
+python benchmarks/aviris_training.py DATA/aviris_los_angeles [--anchored-steps 1500] [--paper-steps 750]
 
 Trains on airport-1, airport-3 and urban-4, their last fifth of rows held out to choose the checkpoint; fuses airport-2
 and urban-5 by regression and by both checkpoints; prints the held-out curves and the mean PSNR of the test crops.

@@ -1,6 +1,6 @@
 """All networks, the same minutes of training each on three AVIRIS crops, scored on two that none has seen.
 
-python benchmarks/networks_compared.py ../shared/data --minutes 5 [--threads 1] [--seed 0] [--only NAME ...]
+python benchmarks/networks_compared.py DATA --minutes 5 [--threads 1] [--seed 0] [--only NAME ...]
     [--results FILE.json] [--output FILE.md]
 
 Everything goes through the commands: `pifnet train` on airport-1, airport-3 and urban-4 (their last fifth of rows held

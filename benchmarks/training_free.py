@@ -1,6 +1,6 @@
 """Every training-free method on real scenes, x2, x4, x8, both protocols: scores, time, memory. Prints Markdown.
 
-python benchmarks/training_free.py ../shared/data [--all] [--output FILE.md] [--results FILE.json]
+python benchmarks/training_free.py DATA [--all] [--output FILE.md] [--results FILE.json]
 
 Each result comes from the commands: `pifnet simulate`, `pifnet fuse --method`, `pifnet metrics`. The time is the
 processor time of `fuse` on one thread less that of the same command with --dry-run, measured beside it; the memory is

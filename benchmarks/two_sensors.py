@@ -1,6 +1,6 @@
 """A real pair of sensors, Hyperion and ALI over Paris, whose truth is known at reduced scale. Prints Markdown.
 
-python benchmarks/two_sensors.py ../shared/data [--ratios 2 3 4] [--hsi-snr DB] [--output FILE.md]
+python benchmarks/two_sensors.py DATA [--ratios 2 3 4] [--hsi-snr DB] [--output FILE.md]
 
 Both images lie on one grid of 30 m. Hyperion is degraded (Gaussian of MTF 0.3) and fused with ALI as it is, by every
 training-free method: as delivered (`--mtf 0.3 --align none`), and with blur and shift found from the pair. The truth is

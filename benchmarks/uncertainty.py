@@ -1,6 +1,6 @@
 """Are the errors as large as `pifnet fuse --uncertainty` says? On real scenes degraded, by command. Prints Markdown.
 
-python benchmarks/uncertainty.py ../shared/data [--output FILE.md]
+python benchmarks/uncertainty.py DATA [--output FILE.md]
 
 Scenes are degraded at a ratio that is no whole number, by two blurs, with noise and a misregistration that `fuse` is
 not told; then others at whole ratios, also without noise. Errors are the fused scene less the noise-free reference:

@@ -1,6 +1,6 @@
 """Pairs whose blur, shift and response nobody tells: what is found, and what not knowing costs. Prints Markdown.
 
-python benchmarks/unknown_pairs.py ../shared/data [--mtf 0.2 0.4] [--output FILE.md]
+python benchmarks/unknown_pairs.py DATA [--mtf 0.2 0.4] [--output FILE.md]
 
 Each scene is degraded by a ratio of 3.3 and a Gaussian of MTF 0.2 or 0.4, displaced by 0.4 LR pixels along both axes,
 with noise of 35 and 40 dB; the HR-MSI has the bands of Sentinel-2, 10 nm off. `pifnet estimate` sees the pair alone.

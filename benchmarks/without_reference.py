@@ -1,6 +1,6 @@
 """What scores without reference are worth: how they rank methods, against how the truth ranks them. Prints Markdown.
 
-python benchmarks/without_reference.py ../shared/data [--ratio 4] [--scratch FOLDER]
+python benchmarks/without_reference.py DATA [--ratio 4] [--scratch FOLDER]
 
 Real scenes are degraded without noise and with it, fused by every method, and scored both ways by `pifnet metrics`. The
 first table has Spearman's rank correlation of every score with the PSNR against the truth, over the methods; the second

@@ -6,7 +6,7 @@ HyperParameter = int | float | str | None
 
 
 class Protocol(StrEnum):
-    """How a reference becomes an LR-HSI (DESIGN 3)."""
+    """How a reference becomes an LR-HSI (docs/design.md 3)."""
 
     PAPER = "paper"
     MTF = "mtf"
@@ -50,7 +50,7 @@ class Align(StrEnum):
 
 
 class Variant(StrEnum):
-    """The two readings of PIF-Net (DESIGN 4)."""
+    """The two readings of PIF-Net (docs/design.md 6.4)."""
 
     ANCHORED = "anchored"
     PAPER = "paper"
@@ -87,7 +87,7 @@ class Device(StrEnum):
 
 
 class Compat(StrEnum):
-    """Whose definitions a score follows where they differ (METHODS 9)."""
+    """Whose definitions a score follows where they differ (docs/design.md 9.2)."""
 
     NONE = "none"
     PAPER = "paper"

@@ -17,14 +17,18 @@ if not Path("/dev/nvidia0").exists():  # before anything imports triton, which m
     os.environ.setdefault("TRITON_INTERPRET", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in shells' background jobs; programs under test inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    if not SHARED_DATA.is_dir():
-        pytest.skip("the real scenes of ../shared/data are absent")
-    return SHARED_DATA
+def real_data() -> Path:
+    """The folder of real scenes that PIFNET_DATA names; CONTRIBUTING.md says what it holds."""
+    named = os.environ.get("PIFNET_DATA")
+    if not named:
+        pytest.skip("real scenes: PIFNET_DATA is not set (CONTRIBUTING.md)")
+    folder = Path(named).absolute()
+    if not folder.is_dir():
+        pytest.skip(f"real scenes: PIFNET_DATA names {named}, which is no folder")
+    return folder
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The protocols of DESIGN 3: a reference becomes an LR-HSI and an HR-MSI of known geometry."""
+"""The protocols of docs/design.md 3.2: a reference becomes an LR-HSI and an HR-MSI of known geometry."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

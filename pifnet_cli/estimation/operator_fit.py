@@ -1,4 +1,4 @@
-"""Blur and misregistration of a scene pair, found from the pair itself (DESIGN 1.3).
+"""Blur and misregistration of a scene pair, found from the pair itself (docs/design.md 5.1).
 
 The LR-HSI is regressed on the HR-MSI as a Gaussian of some width, displaced by some shift, would sample it; the width
 and shift that leave the least are taken. The likelihood has the residual's whole covariance: what decides are those

@@ -1,4 +1,4 @@
-"""Which method fuses a pair: the one asked for, else the best that is known to fit. No torch."""
+"""Which method fuses a pair: the one asked for, else the best that is known to fit (docs/design.md 8). No torch."""
 
 from dataclasses import dataclass
 from pathlib import Path

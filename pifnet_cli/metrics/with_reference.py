@@ -1,4 +1,4 @@
-"""Scores of a fused image against the true one: PSNR, SSIM, SAM, ERGAS, RMSE, UIQI, Q2n, CC (DESIGN 9)."""
+"""Scores of a fused image against the true one: PSNR, SSIM, SAM, ERGAS, RMSE, UIQI, Q2n, CC (docs/design.md 9.1)."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from pifnet_cli.metrics.running import RunningSurvey, RunningTotals, Totals
 from pifnet_cli.metrics.spectral_angle import paper_spectral_angle_deg, spectral_angle_deg
 from pifnet_cli.scene import Pixels, Window
 
-PAPER_ERGAS_RATIO = 4.0  # the authors' code never passes the scale (METHODS 9.2)
+PAPER_ERGAS_RATIO = 4.0  # the authors' code never passes the scale (docs/design.md 9.2)
 NEGLIGIBLE_MEAN = 1e-6  # of the largest band mean: below it a relative error means nothing
 
 

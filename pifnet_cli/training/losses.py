@@ -29,7 +29,7 @@ def inverse_penalty(log_det: Tensor) -> Tensor:
     """L_inv: mean square of the couplings' log-determinant per element.
 
     The paper minimises the determinant's logarithm itself, which runs to minus infinity and breaks the inverse; its
-    square keeps the couplings volume-preserving (DESIGN 4).
+    square keeps the couplings volume-preserving (docs/design.md 7.2).
     """
     return log_det.square().mean()
 

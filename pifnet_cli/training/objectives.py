@@ -102,7 +102,7 @@ def collate(examples: list[Example]) -> Batch:
 
 
 class CorrectionObjective:
-    """`anchored`: the network corrects an anchor in the residual's subspace (DESIGN 4)."""
+    """`anchored`: the network corrects an anchor in the residual's subspace (docs/design.md 6.4)."""
 
     def __init__(self, basis: ResidualBasis, *, weights: LossWeights, input_noise: float) -> None:
         self.basis = basis

@@ -53,16 +53,16 @@ def compared(folder, sensor):
 
 
 @pytest.mark.parametrize("sensor", ["sentinel-2", "landsat-8", "landsat-9"])
-def test_bands_of_well_published_sensors_lie_within_a_nanometre_of_measured_ones(shared_data, sensor):
-    for difference, correlation, _ in compared(shared_data, sensor):
+def test_bands_of_well_published_sensors_lie_within_a_nanometre_of_measured_ones(real_data, sensor):
+    for difference, correlation, _ in compared(real_data, sensor):
         assert abs(difference) < 1.5
         assert correlation > 0.95
 
 
 @pytest.mark.parametrize("sensor", TABLES)
-def test_boxes_resemble_measured_responses(shared_data, sensor):
+def test_boxes_resemble_measured_responses(real_data, sensor):
     # Nominal bands of commercial sensors are rounded, and real ones have tails that no box has.
-    for difference, correlation, width in compared(shared_data, sensor):
+    for difference, correlation, width in compared(real_data, sensor):
         assert abs(difference) < 0.25 * width
         assert correlation > 0.88
 

@@ -190,12 +190,12 @@ def test_absent_table_is_refused(tmp_path):
         read_response_table(tmp_path / "absent.csv")
 
 
-def test_measured_table_of_sentinel_2_agrees_with_the_named_sensor(shared_data):
+def test_measured_table_of_sentinel_2_agrees_with_the_named_sensor(real_data):
     ours, measured = (
         dict(zip(bands.names, bands.wavelengths, strict=True))
         for bands in (
             msi_bands(spec, spectrometer(step=5.0))
-            for spec in ("sentinel-2", str(shared_data / "srf" / "S2A_MSI_V4.csv"))
+            for spec in ("sentinel-2", str(real_data / "srf" / "S2A_MSI_V4.csv"))
         )
     )
 

@@ -61,7 +61,7 @@ def _convolved(image, layer):
 
 
 def _published(network, upsampled, hr_msi, *, heads):
-    """METHODS' list of steps on one image in float64, (C, H, W) and (M, H, W), without the clamps."""
+    """The steps of docs/methods.md 3 on one image in float64, (C, H, W) and (M, H, W), without the clamps."""
     both = torch.cat((upsampled, hr_msi))
     tokens = both.flatten(1).T @ network.to_tokens.weight.T + network.to_tokens.bias
     for attention, perceptron in network.encoder:

@@ -79,7 +79,7 @@ def _shuffled(channels, ratio):
 
 
 def _expected(network, upsampled, hr_msi, lr_hsi):
-    """The network, step by step as METHODS numbers them, in double precision."""
+    """The network, step by step as docs/methods.md 2 numbers them, in double precision."""
     ratio = network.ratio
     mean = lr_hsi.mean(axis=(2, 3), keepdims=True)
     by_band = _sigmoid(_filtered(_leaky(_filtered(mean, network.gather_bands)), network.weigh_bands))

@@ -143,7 +143,7 @@ def _fused(block, first, second):
 
 
 def _expected(network, upsampled, hr_msi, lr_hsi):
-    """The network as METHODS numbers its steps, S1 and S2 anew in each iteration, in double precision."""
+    """The network as docs/methods.md 7 numbers its steps, S1 and S2 anew in each iteration, in double precision."""
     mu, rho, alpha, beta = (
         network.get_parameter(name).item() for name in ("space_step", "spectra_step", "space_prior", "spectra_prior")
     )

@@ -136,7 +136,7 @@ def _refined(block, image):
 
 
 def _correction(network, hr_msi, lr_hsi):
-    """The answer without its skip, line by line as METHODS orders them."""
+    """The answer without its skip, line by line as docs/methods.md 5 orders them."""
     meet, refine, down, up = (getattr(network.streams, name) for name in ("meet", "refine", "down", "up"))
     start = _upsampled(network, lr_hsi)
     a, b, (c, _, d) = network.spectral_head, network.spatial_head, network.tail

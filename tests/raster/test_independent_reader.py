@@ -92,8 +92,8 @@ def test_an_envi_header_is_described_for_every_reader(tmp_path, other_gdal):
 
 
 @pytest.mark.parametrize("name", ["o.tif", "o.hdr"])
-def test_real_enmap_comes_through_unchanged(tmp_path, other_gdal, shared_data, name):
-    source = next((shared_data / "enmap_potsdam").glob("*.tif"))
+def test_real_enmap_comes_through_unchanged(tmp_path, other_gdal, real_data, name):
+    source = next((real_data / "enmap_potsdam").glob("*.tif"))
     with open_scene(source) as reader:
         scene, pixels = reader.scene, reader.read()
     target = replace(scene, path=tmp_path / name)

@@ -200,8 +200,8 @@ def test_an_envi_header_beside_a_tiff_describes_it(tmp_path):
             assert reader.scene.grid.transform == NORTH_UP
 
 
-def test_real_enmap_is_read_as_its_readme_says(shared_data):
-    path = next((shared_data / "enmap_potsdam").glob("*.tif"))
+def test_real_enmap_is_read_as_its_readme_says(real_data):
+    path = next((real_data / "enmap_potsdam").glob("*.tif"))
     with open_scene(path) as reader:
         bands, pixels = reader.scene.bands, reader.read()
     assert (bands.count, reader.scene.dtype, reader.scene.nodata) == (224, "int16", -32768)
@@ -217,8 +217,8 @@ def test_real_enmap_is_read_as_its_readme_says(shared_data):
     np.testing.assert_array_equal(pixels[0], np.where(stored == -32768, np.nan, stored).astype("float32"))
 
 
-def test_real_rotated_aviris_is_read_on_its_grid(shared_data):
-    with open_scene(shared_data / "aviris_rotated_envi" / "AV_mastercal_testdata.hdr") as reader:
+def test_real_rotated_aviris_is_read_on_its_grid(real_data):
+    with open_scene(real_data / "aviris_rotated_envi" / "AV_mastercal_testdata.hdr") as reader:
         scene = reader.scene
     with rasterio.open(reader.path) as dataset:
         assert scene.grid.transform.almost_equals(dataset.transform, 1e-9)

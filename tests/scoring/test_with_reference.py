@@ -293,8 +293,8 @@ def test_settings_out_of_range_are_refused(arguments: dict, match: str) -> None:
         MetricsSettings(**arguments)
 
 
-def test_a_real_scene_scores_perfectly_against_itself(shared_data: Path) -> None:
-    (scene,) = (shared_data / "enmap_potsdam").glob("*.tif")
+def test_a_real_scene_scores_perfectly_against_itself(real_data: Path) -> None:
+    (scene,) = (real_data / "enmap_potsdam").glob("*.tif")
     result = score_scene(scene, scene, FOUR)
     assert result.is_identical
     assert result.excluded_bands == (130, 131, 132, 133, 134, 135)

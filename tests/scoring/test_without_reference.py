@@ -312,8 +312,8 @@ def test_a_scene_without_enough_data_is_refused(kept: int, pair, tmp_path: Path)
 # Real scenes
 
 
-def test_fusion_of_a_real_scene_scores_better_than_interpolation(shared_data: Path, tmp_path: Path) -> None:
-    cube = real_scene(shared_data, "abu-airport-2", ratio=4)[::8]
+def test_fusion_of_a_real_scene_scores_better_than_interpolation(real_data: Path, tmp_path: Path) -> None:
+    cube = real_scene(real_data, "abu-airport-2", ratio=4)[::8]
     wavelengths = np.linspace(400, 2450, len(cube)).tolist()
     source = write_scene(tmp_path / "scene.tif", cube, wavelengths=wavelengths)
     simulate_scene(source, tmp_path / "pair", SimulateSettings(ratio=4, hsi_snr_db=35, msi_snr_db=40))

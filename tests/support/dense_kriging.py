@@ -64,7 +64,7 @@ def simulated(*, bands=C, msi=M, size=(H, W), ratio=4.0, noise=0.0, phase=None, 
 
 
 def dense(pair, regression, *, ratio=4.0, adapts=False, given_noise=None):
-    """(C, H, W): DESIGN 4 written out, every matrix whole. NaN leaves LR pixels and fine pixels out."""
+    """(C, H, W): docs/design.md 4.2 to 4.5 written out, matrices whole. NaN leaves LR pixels and fine pixels out."""
     height, width = pair.hr_msi.shape[1:]
     msi, hsi = (image.reshape(len(image), -1).astype(float) for image in (pair.hr_msi, pair.lr_hsi))
     valid = np.isfinite(msi).all(axis=0)

@@ -21,7 +21,7 @@ C, M, H, W, SIZE = 3, 2, 96, 72, 24
 REGRESSION = Regression(np.zeros((C, M)), np.zeros(C), np.eye(C), np.ones(M), np.eye(M), 10)
 RATIOS = (2, 3, 4, 8)
 EVERY = [(protocol, ratio) for protocol in Protocol for ratio in RATIOS]
-# By protocol and ratio: how far right of, and below, its block's first HR pixel an LR pixel lies (METHODS 9.3).
+# By protocol and ratio: how far right of, and below, its block's first HR pixel an LR pixel lies (docs/design.md 2.2).
 WITHIN = {(Protocol.MTF, 2): 0.5, (Protocol.MTF, 3): 1.0, (Protocol.MTF, 4): 1.5, (Protocol.MTF, 8): 3.5,
           (Protocol.PAPER, 2): 0, (Protocol.PAPER, 3): 1, (Protocol.PAPER, 4): 1, (Protocol.PAPER, 8): 3}  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""METHODS 10, typed once more; and what the user says instead."""
+"""docs/methods.md 9, typed once more; and what the user says instead."""
 
 from dataclasses import asdict, fields, replace
 

@@ -7,7 +7,7 @@ from pifnet_cli.errors import SettingsError
 from pifnet_cli.settings import MethodsSettings
 from pifnet_cli.workflows.methods import bibliography, list_methods
 
-# Parameters in all, dead ones included, at C = 103, M = 4, ratio 4 (METHODS).
+# Parameters in all, dead ones included, at C = 103, M = 4, ratio 4 (docs/methods.md 1.2).
 TOTALS = {"hsrnet": 2_153_899, "fusformer": 539_143, "psrt": 289_287, "u2net": 2_216_167, "3dtnet": 6_888_703,
           "smgunet": 6_234_495, "pifnet": 1_733_070}  # fmt: skip
 DEAD = {"hsrnet": 37, "fusformer": 393_216, "u2net": 105_760, "3dtnet": 11}

@@ -15,9 +15,9 @@ COLOURS_NM = (600, 700), (500, 600), (430, 500)  # roughly those of red, green a
 
 
 @pytest.fixture(scope="module")
-def pair(shared_data, tmp_path_factory):
+def pair(real_data, tmp_path_factory):
     """The pair as files, then what it holds."""
-    found = scipy.io.loadmat(shared_data / PAIR)
+    found = scipy.io.loadmat(real_data / PAIR)
     folder = tmp_path_factory.mktemp("pavia")
     rgb = _bands_first(found["rgb1"])
     lr_hsi, wavelengths_nm = _bands_first(found["I1"]).astype(np.float32), found["wl"].ravel() * 1000

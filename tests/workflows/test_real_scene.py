@@ -15,8 +15,8 @@ WITHOUT_DATA = range(129, 135)  # bands 130 to 135, counted from 1
 
 
 @pytest.fixture(scope="module")
-def scene(shared_data):
-    return shared_data / SCENE
+def scene(real_data):
+    return real_data / SCENE
 
 
 @pytest.mark.slow

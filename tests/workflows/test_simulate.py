@@ -366,8 +366,8 @@ def test_torch_is_never_imported():
     assert subprocess.run([sys.executable, "-c", code], env=os.environ, check=False).returncode == 0
 
 
-def test_enmap_scene_becomes_a_sentinel_2_pair(shared_data, tmp_path):
-    scene = shared_data / "enmap_potsdam" / "derived_mosaic_A_rows96-159_cols96-223.tif"
+def test_enmap_scene_becomes_a_sentinel_2_pair(real_data, tmp_path):
+    scene = real_data / "enmap_potsdam" / "derived_mosaic_A_rows96-159_cols96-223.tif"
 
     simulate_scene(scene, tmp_path / "pair", SimulateSettings(ratio=4, block_size=64, hsi_snr_db=35, msi_snr_db=40))
 

@@ -150,7 +150,7 @@ def test_the_phase_decides_what_validation_sees(pair, tmp_path, method):
         settings = _settings(method, validation=(pair,), phase=phase, steps=1, validations=1)
         result = train_model([pair], tmp_path / phase, settings)
         upsampled.append(result.best.upsampled_psnr_db)
-    assert upsampled[0] > upsampled[1] + 0.5  # METHODS 9.3: 1.5 pixels
+    assert upsampled[0] > upsampled[1] + 0.5  # docs/design.md 2.2: 1.5 pixels
 
 
 def test_tiles_of_a_block_network_fall_between_blocks(pair, tmp_path):

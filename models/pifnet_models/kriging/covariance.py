@@ -4,8 +4,8 @@ Fine pixels at distance d, with features f and g (whitened HR-MSI, and its 3 x 3
 
     C = sum_j a_j exp(-d / l_j) / (1 + w_j^2 |f - g|^2 / 2) + sum_i b_i exp(-d / m_i) f . g / M
 
-(DESIGN 4). Needed are C Dt between fine pixels and LR samples, and D C Dt between LR samples; D blurs and samples. Both
-are summed up without ever holding C: D is separable, and what depends on position is tabulated.
+(docs/design.md 4.3). Needed are C Dt between fine pixels and LR samples, and D C Dt between LR samples; D blurs and
+samples. Both are summed up without ever holding C: D is separable, and what depends on position is tabulated.
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,8 @@ variance of the difference, in squared pixel units, is the sum over
   for Machine Learning", 2006, eq. 2.26; through D as in area-to-point kriging, Kyriakidis, Geographical Analysis 36,
   2004). s_k is the most likely one by the tile's samples, together with as many samples of the scene as
   `SCENE_SAMPLES`. The components' errors are independent, as their scores are over the scene;
-- W times the covariance of what is wrong with the HR-MSI (models/anchors/detail.py) times W: it goes through W whole;
+- W times the covariance of what is wrong with the HR-MSI (`pifnet_models.kriging.detail`) times W: it goes through W
+  whole;
 - the variance that the components leave, seen through D, less the noise: what nothing ties to its neighbours is larger
   at fine pixels than in samples, by one over the PSF's energy;
 - the uncertainty of W and b, residual variance / n times (1 + Mahalanobis distance of the pixel's Y, squared).

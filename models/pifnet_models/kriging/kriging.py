@@ -1,10 +1,10 @@
 """Guided kriging: the regression's LR residual, predicted between the samples from position and from the HR-MSI.
 
 Z = W Y + b + V E', E'_k = C Dt (D C Dt + rho_k I)^-1 (V+ E)_k: the best linear prediction of each spectral component of
-the residual E = X - W D Y - b, through the exact sampling operator D (DESIGN 4). It descends from area-to-point
-regression kriging (ATPRK, Wang et al. 2015, doi 10.1016/j.rse.2015.06.003), whose covariance depends on position alone,
-and from Gaussian-process fusion of aerial images (Reid et al., "Bayesian Fusion for Multi-Modal Aerial Images"), whose
-covariance follows the fine image. Here it depends on both (models/anchors/covariance.py).
+the residual E = X - W D Y - b, through the exact sampling operator D (docs/design.md 4.2 to 4.5). It descends from
+area-to-point regression kriging (ATPRK, Wang et al. 2015, doi 10.1016/j.rse.2015.06.003), whose covariance depends on
+position alone, and from Gaussian-process fusion of aerial images (Reid et al., "Bayesian Fusion for Multi-Modal Aerial
+Images"), whose covariance follows the fine image. Here it depends on both (`pifnet_models.kriging.covariance`).
 
 Noise needs no setting: bands are whitened by what their neighbours do not predict; how much of each component is noise
 follows from the scene's moments, and is corrected on each tile by the samples' marginal likelihood.
@@ -175,7 +175,7 @@ class GuidedKriging:
     ) -> tuple[Array32, Array32]:
         """What `fuse_block` returns, and its standard deviation, (C, core H, core W) in pixel units, NaN alike.
 
-        See models/anchors/kriging_error.py for what it holds.
+        See `pifnet_models.kriging.error` for what it holds.
         """
         samples = self._samples(lr_hsi, hr_msi, operator)
         predicted = self._predicted(samples, hr_msi, operator, core)

@@ -1,4 +1,4 @@
-"""The regression anchor: what the HR-MSI explains linearly, plus the interpolated rest (DESIGN 1).
+"""The regression anchor: what the HR-MSI explains linearly, plus the interpolated rest (docs/design.md 4.1).
 
 Z0 = W Y + b + up(X - W down(Y) - b) = up(X) + W (Y - up(down(Y))): the intercept cancels.
 

@@ -1,9 +1,9 @@
 """The spectral subspace in which an anchor is corrected: what PIF-Net sees and says in its `anchored` variant.
 
-Source: DESIGN 4. The LR residual E of the regression anchor is described by a few components: its band values divided
-by `band_scale` (noise-whitening, ones where no noise is known) and by the scene's rms of E, projected on orthonormal
-directions, divided by each component's standard deviation over the training scenes. In these units inputs and targets
-are of order one, whatever the sensor and however good the anchor.
+The LR residual E of the regression anchor is described by a few components (docs/design.md 6.4): its band values
+divided by `band_scale` (noise-whitening, ones where no noise is known) and by the scene's rms of E, projected on
+orthonormal directions, divided by each component's standard deviation over the training scenes. In these units inputs
+and targets are of order one, whatever the sensor and however good the anchor.
 """
 
 from collections.abc import Mapping, Sequence

@@ -56,8 +56,8 @@ def test_the_same_block_gives_the_same_result_and_stays_as_it_is(name):
 @pytest.mark.parametrize("ratio", [2, 4, 8])
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("name", BLOCK_METHODS)
-def test_real_scenes_come_out_better_than_interpolated(shared_data, name, scene, ratio, protocol):
-    pair = simulated_pair(real_scene(shared_data, scene, ratio=ratio), protocol=protocol, ratio=ratio)
+def test_real_scenes_come_out_better_than_interpolated(real_data, name, scene, ratio, protocol):
+    pair = simulated_pair(real_scene(real_data, scene, ratio=ratio), protocol=protocol, ratio=ratio)
     assert psnr_db(_fused(name, pair), pair.reference) > psnr_db(pair.operator.up(pair.lr_hsi), pair.reference) + 5
 
 

@@ -6,7 +6,7 @@ from pifnet_models.classical.gsa import GSA
 
 
 def _brute_force(hsi, low, upsampled, hr_msi):
-    """The equations of METHODS 8, one band and one pixel array at a time, float64, full designs at LR."""
+    """The equations of docs/methods.md 8.3, one band and one pixel array at a time, float64, full designs at LR."""
     hsi, low, upsampled, hr_msi = (array.astype(np.float64) for array in (hsi, low, upsampled, hr_msi))
     choice = [int(np.argmax([np.corrcoef(band, other)[0, 1] for other in low])) for band in hsi]
     fused = upsampled.copy()

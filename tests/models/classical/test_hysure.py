@@ -152,9 +152,9 @@ def test_augmented_lagrangian_never_rises_where_the_penalty_outweighs_the_data(s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCENES)
-def test_augmented_lagrangian_falls_on_real_scenes(shared_data, name):
+def test_augmented_lagrangian_falls_on_real_scenes(real_data, name):
     """From the second iteration on: the first sets duals that know nothing yet."""
-    pair = simulated_pair(real_scene(shared_data, name, ratio=4), protocol=Protocol.PAPER)
+    pair = simulated_pair(real_scene(real_data, name, ratio=4), protocol=Protocol.PAPER)
     method = HySure.from_moments(pair.moments)
     hsi = (pair.lr_hsi - method.hsi_mean[:, None, None]) / method.peak
     msi = (pair.hr_msi - method.msi_mean[:, None, None]) / method.peak

@@ -76,8 +76,8 @@ def test_bicubic_returns_the_interpolation():
 
 
 @pytest.fixture(scope="module", params=list(Protocol))
-def airport(request, shared_data):
-    pixels = scipy.io.loadmat(shared_data / "aviris_los_angeles" / "abu-airport-2.mat")["data"]
+def airport(request, real_data):
+    pixels = scipy.io.loadmat(real_data / "aviris_los_angeles" / "abu-airport-2.mat")["data"]
     reference = np.ascontiguousarray(pixels.transpose(2, 0, 1)[::4], dtype=np.float32) / 10_000
     return simulated_pair(reference, protocol=request.param)
 

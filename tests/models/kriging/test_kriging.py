@@ -48,10 +48,10 @@ def test_fast_path_solves_the_dense_equations_without_noise():
 
 @pytest.mark.parametrize("protocol", ["paper", "mtf"])
 @pytest.mark.parametrize("noisy", [False, True])
-def test_fast_path_agrees_with_the_readable_reference(shared_data, protocol, noisy):
-    path = shared_data.parent / "reference" / "guided_kriging.py"
+def test_fast_path_agrees_with_the_readable_reference(real_data, protocol, noisy):
+    path = real_data.parent / "reference" / "guided_kriging.py"
     if not path.exists():
-        pytest.skip("../shared/reference/guided_kriging.py is absent")
+        pytest.skip("the readable reference of kriging is not beside the real scenes")
     spec = importlib.util.spec_from_file_location("guided_kriging", path)
     oracle = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(oracle)
@@ -83,10 +83,10 @@ def test_components_are_what_kriging_adds_to_the_regression():
 @pytest.mark.parametrize(
     ("protocol", "snr_db", "least_db"), [(Protocol.PAPER, (None, None), 53.5), (Protocol.MTF, (35, 40), 51.0)]
 )
-def test_real_crops_come_out_as_well_as_promised(shared_data, protocol, snr_db, least_db):
+def test_real_crops_come_out_as_well_as_promised(real_data, protocol, snr_db, least_db):
     found = []
     for name in ("abu-airport-2", "abu-urban-5"):
-        stored = scipy.io.loadmat(shared_data / "aviris_los_angeles" / f"{name}.mat")["data"].transpose(2, 0, 1)
+        stored = scipy.io.loadmat(real_data / "aviris_los_angeles" / f"{name}.mat")["data"].transpose(2, 0, 1)
         reference = np.clip(stored.astype(np.float32) / 10_000, 0, None)
         pair = sensed(reference, protocol, snr_db)
         kriging = GuidedKriging.from_regression(pair.regression, ratio=4)

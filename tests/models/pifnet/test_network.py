@@ -3,7 +3,7 @@ import torch
 
 from pifnet_models.pifnet.network import Adapter, Coupling, OutputStart, PIFNet
 
-TABLE = {  # DESIGN, "PIF-Net": parameters at C = 103, M = 4
+TABLE = {  # docs/design.md 6.2: parameters at C = 103, M = 4
     "spectral_head": 96_320,
     "spatial_head": 39_296,
     "prior": 73_856,

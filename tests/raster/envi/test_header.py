@@ -188,9 +188,9 @@ REFUSED = {
 }
 
 
-def test_headers_of_the_wild_are_read_or_refused_in_one_line(shared_data, tmp_path):
+def test_headers_of_the_wild_are_read_or_refused_in_one_line(real_data, tmp_path):
     refused = {}
-    for source in sorted((shared_data / "envi_headers").glob("*.hdr")):
+    for source in sorted((real_data / "envi_headers").glob("*.hdr")):
         folder = tmp_path / source.stem
         folder.mkdir()
         header = folder / "x.hdr"
