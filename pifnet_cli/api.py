@@ -621,8 +621,19 @@ def methods(
     settings = MethodsSettings(hsi_bands=hsi_bands, msi_bands=msi_bands, ratio=ratio)
     from pifnet_cli.workflows.methods import list_methods
 
-    names = ("name", "title", "kind", "parameters", "paper", "doi")
-    return [MethodEntry(**{name: record[name] for name in names}, record=record) for record in list_methods(settings)]
+    return [
+        MethodEntry(
+            name=record["name"],
+            title=record["title"],
+            kind=record["kind"],
+            parameters=record["parameters"],
+            paper=record["paper"],
+            doi=record["doi"],
+            bibtex=tuple(paper.bibtex() for paper in Method(record["name"]).facts.papers),
+            record=record,
+        )
+        for record in list_methods(settings)
+    ]
 
 
 def _fused_files(

@@ -205,6 +205,7 @@ class MethodEntry(Readable):
         parameters: Trainable ones for the bands and the ratio asked for; 0 where there are none.
         paper: What to cite.
         doi: Of the paper.
+        bibtex: Entries of all that is to be cited.
         record: All of it as JSON values.
     """
 
@@ -214,6 +215,7 @@ class MethodEntry(Readable):
     parameters: int
     paper: str
     doi: str | None
+    bibtex: tuple[str, ...]
     record: Record
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pifnet_cli.choices import Align, Overwrite
+from pifnet_cli.choices import Align
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
 from pifnet_cli.commands.printing import print_record
@@ -38,11 +38,10 @@ def estimate(
 
     Example: pifnet estimate lr.hdr hr.tif
     """
-    from pifnet_cli.workflows.estimate import estimate_scene_pair
+    from pifnet_cli import api
 
     with reporting(quiet):
-        replace = Overwrite.REPLACE if overwrite else Overwrite.REFUSE
-        record = estimate_scene_pair(lr_hsi, hr_msi, align, srf_csv=srf_csv, overwrite=replace).record()
+        record = api.estimate(lr_hsi, hr_msi, align=align, srf_csv=srf_csv, overwrite=overwrite).record
     print_record(record, as_json=as_json, for_people=_with_bands_summed_up)
 
 

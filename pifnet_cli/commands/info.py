@@ -20,10 +20,10 @@ def info(
 
     Example: pifnet info scene.hdr --json
     """
-    from pifnet_cli.workflows.info import file_record
+    from pifnet_cli import api
 
     with reporting(quiet=True):  # remarks are part of the answer here
-        record = file_record(file)
+        record = api.info(file).record
     print_record(record, as_json=as_json, for_people=_scene_facts if record["kind"] == "scene" else _checkpoint_facts)
 
 

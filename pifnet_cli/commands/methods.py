@@ -22,16 +22,15 @@ def methods(
 
     Example: pifnet methods --hsi-bands 103 --msi-bands 4 --ratio 4
     """
-    settings = MethodsSettings(hsi_bands=hsi_bands, msi_bands=msi_bands, ratio=ratio)
+    from pifnet_cli import api
 
-    from pifnet_cli.workflows.methods import bibliography, list_methods
-
+    listed = api.methods(hsi_bands=hsi_bands, msi_bands=msi_bands, ratio=ratio)
     if bibtex:
-        typer.echo(bibliography())
+        typer.echo("\n\n".join(dict.fromkeys(entry for method in listed for entry in method.bibtex)))
         return
     shape = f"{hsi_bands} + {msi_bands} bands at ratio {ratio}"
     print_record(
-        list_methods(settings),
+        [dict(method.record) for method in listed],
         as_json=as_json,
         for_people=lambda records: {"parameters for": shape} | _by_name(records),
     )

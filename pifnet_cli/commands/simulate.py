@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pifnet_cli.choices import Overwrite, SceneFormat
+from pifnet_cli.choices import SceneFormat
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
 from pifnet_cli.commands.printing import print_record
@@ -44,25 +44,26 @@ def simulate(
 
     Example: pifnet simulate scene.tif -o pair --ratio 4 --srf sentinel-2
     """
-    settings = SimulateSettings(
-        ratio=ratio,
-        protocol=protocol,
-        mtf_at_nyquist=mtf,
-        srf=srf,
-        hsi_snr_db=hsi_snr,
-        msi_snr_db=msi_snr,
-        seed=seed,
-        shift=shift,
-        scene_format=scene_format,
-        block_size=block_size,
-        overwrite=Overwrite.REPLACE if overwrite else Overwrite.REFUSE,
-    )
-
-    from pifnet_cli.workflows.simulate import simulate_scene
+    from pifnet_cli import api
 
     with reporting(quiet) as progress:
-        pair = simulate_scene(scene, output, settings, progress=progress)
-    print_record(pair.record(), as_json=as_json, for_people=_with_sizes)
+        pair = api.simulate(
+            scene,
+            output,
+            ratio=ratio,
+            protocol=protocol,
+            srf=srf,
+            mtf=mtf,
+            hsi_snr=hsi_snr,
+            msi_snr=msi_snr,
+            seed=seed,
+            shift=shift,
+            format=scene_format,
+            block_size=block_size,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    print_record(pair.record, as_json=as_json, for_people=_with_sizes)
 
 
 def _with_sizes(record: Mapping[str, Any]) -> dict[str, object]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pifnet_cli.catalog import Method
-from pifnet_cli.choices import Anchor, HyperParameter, Log, Overwrite, Phase, Sampling, Schedule, Start, Variant
+from pifnet_cli.choices import Anchor, HyperParameter, Log, Phase, Sampling, Schedule, Variant
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
 from pifnet_cli.commands.printing import print_record
-from pifnet_cli.settings import RecipeOverrides, SimulateSettings, TrainSettings
+from pifnet_cli.settings import SimulateSettings, TrainSettings
 
 if TYPE_CHECKING:
     from pifnet_cli.training.loop import ReportStatus, TrainingStatus
@@ -161,61 +161,59 @@ def train(
 
     Example: pifnet train pair -o model --minutes 10
     """
-    settings = TrainSettings(
-        method=method,
-        variant=variant,
-        anchor=anchor,
-        phase=phase,
-        epochs=epochs,
-        steps=steps,
-        minutes=minutes,
-        overrides=RecipeOverrides(
+    arguments = _hyper_parameters(network or [])
+
+    from pifnet_cli import api
+
+    with reporting(quiet), _training_bar(quiet) as progress:
+        result = api.train(
+            inputs,
+            output,
+            method=method,
+            variant=variant,
+            anchor=anchor,
+            minutes=minutes,
+            steps=steps,
+            epochs=epochs,
+            resume=resume,
+            validation=validation or (),
+            validation_share=validation_share,
+            validations=validations,
             patch_size=patch_size,
             batch_size=batch_size,
+            sampling=sampling,
+            stride=stride,
             learning_rate=learning_rate,
             schedule=schedule,
             decay_every=decay_every,
             decay_factor=decay_factor,
             beta1=beta1,
             weight_decay=weight_decay,
-            ema_decay=ema,
-            gradient_clip=clip,
+            ema=ema,
+            clip=clip,
             input_noise=input_noise,
-            cached_examples=pool,
+            pool=pool,
+            components=components,
             inverse_weight=inverse_weight,
             cosine_weight=cosine_weight,
-        ),
-        network=_hyper_parameters(network or []),
-        components=components,
-        degradation=SimulateSettings(
+            network=arguments,
             ratio=ratio,
             protocol=protocol,
-            mtf_at_nyquist=mtf,
+            mtf=mtf,
             srf=srf,
-            hsi_snr_db=hsi_snr,
-            msi_snr_db=msi_snr,
+            hsi_snr=hsi_snr,
+            msi_snr=msi_snr,
             shift=shift,
+            phase=phase,
             seed=seed,
-        ),
-        validation=tuple(validation or ()),
-        validation_share=validation_share,
-        validations=validations,
-        sampling=sampling,
-        stride=stride,
-        seed=seed,
-        device=device,
-        precision=precision,
-        start=Start.RESUME if resume else Start.FRESH,
-        log=log,
-        overwrite=Overwrite.REPLACE if overwrite else Overwrite.REFUSE,
-    )
-
-    from pifnet_cli.workflows.train import train_model
-
-    with reporting(quiet), _training_bar(quiet) as progress:
-        result = train_model(inputs, output, settings, progress=progress)
-    start = Anchor.KRIGING if settings.anchor_used is Anchor.KRIGING else Anchor.REGRESSION
-    print_record(result.record(), as_json=as_json, for_people=lambda record: _in_short(record, start))
+            device=device,
+            precision=precision,
+            log=log,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    start = Anchor.KRIGING if result.anchor == Anchor.KRIGING else Anchor.REGRESSION
+    print_record(result.record, as_json=as_json, for_people=lambda record: _in_short(record, start))
 
 
 def _in_short(record: Mapping[str, Any], start: Anchor) -> dict[str, object]:

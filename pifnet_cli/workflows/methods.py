@@ -19,12 +19,6 @@ def list_methods(settings: MethodsSettings) -> list[dict[str, Any]]:
     return [_record(method, settings) for method in Method]
 
 
-def bibliography() -> str:
-    """BibTeX entries of all that is to be cited, each once."""
-    references = {reference.key: reference for method in Method for reference in method.facts.papers}
-    return "\n\n".join(reference.bibtex() for reference in references.values())
-
-
 def _record(method: Method, settings: MethodsSettings) -> dict[str, Any]:
     facts = method.facts
     paper = facts.papers[0]

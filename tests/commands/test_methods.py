@@ -41,6 +41,8 @@ def test_bibtex_is_printed_alone(pifnet):
     assert run.out.startswith("@")
     assert run.out.count("{") == run.out.count("}")
     assert "10.1609/aaai.v40i8.37519" in run.out
+    keys = [line.split("{")[1].rstrip(",") for line in run.out.splitlines() if line.startswith("@")]
+    assert len(keys) == len(set(keys)) >= 15
 
 
 @pytest.mark.parametrize("option", ["--hsi-bands", "--msi-bands", "--ratio"])

@@ -5,7 +5,7 @@ import pytest
 from pifnet_cli.catalog import NETWORKS, Method
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.settings import MethodsSettings
-from pifnet_cli.workflows.methods import bibliography, list_methods
+from pifnet_cli.workflows.methods import list_methods
 
 # Parameters in all, dead ones included, at C = 103, M = 4, ratio 4 (docs/methods.md 1.2).
 TOTALS = {"hsrnet": 2_153_899, "fusformer": 539_143, "psrt": 289_287, "u2net": 2_216_167, "3dtnet": 6_888_703,
@@ -63,9 +63,3 @@ def test_large_networks_are_counted_without_memory():
 def test_a_pair_that_no_network_takes_is_refused():
     with pytest.raises(SettingsError, match="--hsi-bands 0"):
         list_methods(MethodsSettings(hsi_bands=0))
-
-
-def test_the_bibliography_has_every_work_once():
-    text = bibliography()
-    keys = [line.split("{")[1].rstrip(",") for line in text.splitlines() if line.startswith("@")]
-    assert len(keys) == len(set(keys)) >= 15
