@@ -40,7 +40,7 @@ from pifnet_cli.choices import (
 )
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.progress import Progress, silent
-from pifnet_cli.results import Described, Estimated, Fused, MethodEntry, Scored, Simulated, Trained
+from pifnet_cli.results import Described, Estimated, Fused, MethodEntry, Record, Scored, Simulated, Trained
 from pifnet_cli.settings import (
     FuseSettings,
     MethodsSettings,
@@ -659,7 +659,8 @@ def _fused_files(
         require_fusion_report(page, files, settings)
     if is_dry:
         planned = preview_fusion(lr_hsi, hr_msi, output, settings, checkpoint=checkpoint)
-        return _fused(planned, output, settings.uncertainty)
+        size = {"bytes uncompressed": planned.bytes_uncompressed}
+        return _fused(planned, output, settings.uncertainty, record=planned.record() | size)
     if page is None:
         fused = fuse_scene(lr_hsi, hr_msi, output, settings, checkpoint=checkpoint, progress=progress or silent)
     else:
@@ -703,7 +704,7 @@ def _fused_arrays(
     return _fused(result, images[0], images[1] if settings.uncertainty is not None else None)
 
 
-def _fused(result: "FusedScene", fused: Any, uncertainty: Any) -> Fused:
+def _fused(result: "FusedScene", fused: Any, uncertainty: Any, *, record: Record | None = None) -> Fused:
     plan, scene = result.plan, result.scene
     window = result.window
     return Fused(
@@ -721,7 +722,7 @@ def _fused(result: "FusedScene", fused: Any, uncertainty: Any) -> Fused:
         blur_source=plan.operator.source.value,
         shift=plan.operator.shift_lr,
         expected_error=result.expected_error,
-        record=result.record(),
+        record=record or result.record(),
     )
 
 
