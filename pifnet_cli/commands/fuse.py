@@ -135,12 +135,11 @@ def fuse(
 
     page = options.report_settings(report, points, settings.overwrite)
     if page is not None:
-        from pifnet_cli.pages.fusion_page import FusionFiles, require_fusion_report, write_fusion_report
-        from pifnet_cli.pages.provenance import command_line
-        from pifnet_cli.pages.views import RunFacts
+        from pifnet_cli.pages.fusion_page import require_fusion_page, write_fusion_page
+        from pifnet_cli.pages.provenance import FusionFiles, RunFacts, command_line
 
         files = FusionFiles(lr_hsi, hr_msi, output, checkpoint, uncertainty)
-        require_fusion_report(page, files, settings)
+        require_fusion_page(page, files, settings)
 
     from pifnet_cli.workflows.fuse import fuse_scene, preview_fusion
 
@@ -153,7 +152,7 @@ def fuse(
             record = fused.record()
             if page is not None:
                 run = RunFacts(command_line(), tuple(notices.words))
-                write_fusion_report(page, fused, files, settings, run=run, progress=progress)
+                write_fusion_page(page, fused, files, settings, run=run, progress=progress)
     print_record(record, as_json=as_json, for_people=_without_bands)
 
 

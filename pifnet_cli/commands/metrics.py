@@ -142,9 +142,8 @@ def metrics(
 
     page = options.report_settings(report, points, settings.overwrite)
     if page is not None:
-        from pifnet_cli.pages.metrics_page import require_report, write_report
-        from pifnet_cli.pages.provenance import command_line
-        from pifnet_cli.pages.views import RunFacts
+        from pifnet_cli.pages.metrics_page import require_metrics_page, write_metrics_page
+        from pifnet_cli.pages.provenance import RunFacts, ScoredFiles, command_line
 
     from rich.console import Console
 
@@ -154,13 +153,13 @@ def metrics(
 
     files = ReportFiles(csv=csv, bands_csv=bands_csv, sam_map=sam_map, error_map=error_map, quicklook=quicklook)
     if page is not None:
-        scenes = [path for path in (fused, reference, *(pair or ())) if path is not None]
-        require_report(page, scenes, others=files.asked_for)
+        scenes = ScoredFiles(fused, reference, pair)
+        require_metrics_page(page, scenes, others=files.asked_for)
     with reporting(quiet) as progress, Notices() as notices:
         found = assess_scene(fused, reference, pair, settings, files=files, checkpoint=checkpoint, progress=progress)
         if page is not None:
             run = RunFacts(command_line(), tuple(notices.words))
-            write_report(page, found, fused, reference, pair, settings, run=run, progress=progress)
+            write_metrics_page(page, found, scenes, settings, run=run, progress=progress)
     if as_json:
         typer.echo(assessment_json(found.scores, found.unreferenced))
         return

@@ -1,31 +1,35 @@
-"""The page of `pifnet metrics`: by the reference where there is one, with what the pair tells; else by the pair."""
+"""The page of `pifnet metrics --report`: about the reference where there is one, else about the pair alone."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
-from pifnet_cli.fusion.pair_operator import find_operator
-from pifnet_cli.pages.page import Section
-from pifnet_cli.pages.pair_page import write_agreement_report
-from pifnet_cli.pages.pair_sections import agreement_section, pair_sections
-from pifnet_cli.pages.reference_page import write_score_report
-from pifnet_cli.pages.views import RunFacts, require_inside
+from pifnet_cli.errors import SettingsError
+from pifnet_cli.metrics.area import scored_area
+from pifnet_cli.pages.highlights import require_inside
+from pifnet_cli.pages.page import Section, write_page
+from pifnet_cli.pages.pair_page import pair_page
+from pifnet_cli.pages.pair_sections import FusedPair, agreement_section, bands_sections
+from pifnet_cli.pages.provenance import RunFacts, ScoredFiles
+from pifnet_cli.pages.reference_page import reference_page
 from pifnet_cli.raster.formats import find_scene
-from pifnet_cli.raster.reader import reopen_scene
+from pifnet_cli.raster.reader import SceneReader, reopen_scene
 from pifnet_cli.reports.files import require_free
-from pifnet_cli.settings import FuseSettings, MetricsSettings, ReportSettings
-from pifnet_cli.workflows.metrics import Assessment
+from pifnet_cli.scene import Window
+from pifnet_cli.scoring.with_reference import ScoredPair
+from pifnet_cli.settings import MetricsSettings, ReportSettings
+from pifnet_cli.workflows.metrics import Assessment, PairAssessment
 
-Pair = tuple[Path, Path]
 Progress = Callable[[str, int, int], None]
 
 
-def require_report(report: ReportSettings, scenes: Sequence[Path], *, others: Sequence[Path] = ()) -> None:
+def require_metrics_page(report: ReportSettings, files: ScoredFiles, *, others: Sequence[Path] = ()) -> None:
     """Refuse a page that could not be published, or points outside of the scene, before anything is scored.
 
     Args:
         report: The page.
-        scenes: The fused scene, and those that it will be scored by.
+        files: The fused scene, and the scenes that it will be scored by.
         others: Further files that will be written.
 
     Raises:
@@ -33,54 +37,65 @@ def require_report(report: ReportSettings, scenes: Sequence[Path], *, others: Se
         SettingsError: A point lies outside of the fused scene.
         PifnetError: An input cannot be used.
     """
-    inputs = [path for named in scenes for path in find_scene(named).all]
+    inputs = [path for _, named in files.named for path in find_scene(named).all]
     require_free([*others, report.page], inputs=inputs, overwrite=report.overwrite)
-    with reopen_scene(scenes[0]) as reader:
+    with reopen_scene(files.fused) as reader:
         require_inside(report.points, height=reader.scene.grid.height, width=reader.scene.grid.width)
 
 
-def write_report(
+def write_metrics_page(
     report: ReportSettings,
     found: Assessment,
-    fused: Path,
-    reference: Path | None,
-    pair: Pair | None,
+    files: ScoredFiles,
     settings: MetricsSettings,
     *,
-    run: RunFacts,
-    progress: Progress,
+    run: RunFacts | None = None,
+    sections: Sequence[Section] = (),
+    progress: Progress = lambda _stage, _done, _total: None,
 ) -> None:
-    """Publish the page of an assessment.
+    """Publish the page of a fused scene that was scored.
 
     Args:
-        report: Where, and the points to show.
-        found: What it came to.
-        fused: The scene that was scored.
-        reference: Its truth, if that was given.
-        pair: What it was made from, if that was given.
-        settings: How it was scored.
+        report: Where to write the page, and the points to show.
+        found: The scores.
+        files: The scenes that were scored.
+        settings: The options of the scoring.
         run: Command line and warnings.
+        sections: Further sections, shown before the parameters.
         progress: Called with the stage's name, steps done, and steps in all.
 
     Raises:
         PifnetError: A scene cannot be read, or the page cannot be written.
     """
-    if found.scores is not None and reference is not None:
-        sections = [] if pair is None else _by_pair(found, fused, pair, settings)
-        write_score_report(
-            report, found.scores, fused, reference, settings, run=run, sections=sections, progress=progress
-        )
-    elif found.unreferenced is not None and found.maps is not None and pair is not None:
-        write_agreement_report(
-            report, found.unreferenced, found.maps, (fused, *pair), settings, run=run, progress=progress
-        )
-
-
-def _by_pair(found: Assessment, fused: Path, pair: Pair, settings: MetricsSettings) -> list[Section]:
+    run, points, by_pair = run or RunFacts(), report.points, found.by_pair
     with ExitStack() as stack:
-        scene, lr, hr = (stack.enter_context(reopen_scene(path)) for path in (fused, *pair))
-        given = FuseSettings(mtf_at_nyquist=settings.mtf_at_nyquist, protocol=settings.protocol)
-        about_pair = pair_sections(lr, hr, find_operator(lr, hr, given))
-        if found.unreferenced is None or found.maps is None:
-            return about_pair
-        return [agreement_section(found.unreferenced, found.maps, scene.scene.bands), *about_pair]
+        fused = stack.enter_context(reopen_scene(files.fused))
+        pair = None if by_pair is None else _fused_pair(fused, files, by_pair, stack)
+        if found.scores is not None and files.reference is not None:
+            reference = stack.enter_context(reopen_scene(files.reference))
+            area = scored_area(fused.scene, reference.scene, border=settings.border)
+            if by_pair is not None and pair is not None:
+                agreement = agreement_section(by_pair.scores, by_pair.maps, fused.scene.bands)
+                sections = [*sections, agreement, *bands_sections(pair)]
+            page = reference_page(
+                found.scores, ScoredPair(fused, reference, area), files, settings, points=points, run=run,
+                sections=sections, progress=progress,
+            )  # fmt: skip
+        elif by_pair is not None and pair is not None:
+            page = pair_page(
+                by_pair, pair, files, settings, points=points, run=run, sections=sections, progress=progress
+            )
+        else:
+            raise SettingsError("nothing was scored; a page needs scores, and the files that they are of")
+    write_page(report.page, page)
+
+
+def _fused_pair(fused: SceneReader, files: ScoredFiles, found: PairAssessment, stack: ExitStack) -> FusedPair:
+    """Open the pair, with the blur and the grids that it was scored with, on the fused scene's grid."""
+    if files.pair is None:
+        raise SettingsError("scores of a pair, but not its files; give both")
+    lr, hr = (stack.enter_context(reopen_scene(path)) for path in files.pair)
+    area, grid = scored_area(fused.scene, hr.scene, border=0, role="HR-MSI"), fused.scene.grid
+    first = area.reference.row - area.fused.row, area.reference.column - area.fused.column
+    on_fused = replace(found.operator.alignment, output=Window(*first, grid.height, grid.width))
+    return FusedPair(fused, lr, hr, replace(found.operator, alignment=on_fused))

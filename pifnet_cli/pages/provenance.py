@@ -1,11 +1,11 @@
-"""What a result was made from and with: files, options, versions."""
+"""What a result was made from and with: command, files, options, bands, versions."""
 
 import platform
 import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,27 +15,90 @@ import rasterio
 
 from pifnet_cli import __version__
 from pifnet_cli.errors import PifnetError
-from pifnet_cli.pages.page import Table, facts_table
+from pifnet_cli.pages.page import Section, Table, facts_table
+from pifnet_cli.pages.sections import bands_table
 from pifnet_cli.raster.formats import find_scene
+from pifnet_cli.scene import Bands
 
 PACKAGES = ("numpy", "scipy", "numba", "torch", "rasterio", "spectral", "matplotlib", "jinja2")
 PROGRAMS = ("pifnet", "__main__.py")  # as Python names them that run the command line
 
 
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What only the run itself knows: its command line, and the warnings that it gave."""
+
+    command: str = ""
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FusionFiles:
+    """The files that a fusion reads and writes."""
+
+    lr_hsi: Path
+    hr_msi: Path
+    output: Path
+    checkpoint: Path | None = None
+    uncertainty: Path | None = None
+
+    @property
+    def named(self) -> list[tuple[str, Path]]:
+        """The files with their roles."""
+        files = (
+            ("LR-HSI", self.lr_hsi),
+            ("HR-MSI", self.hr_msi),
+            ("checkpoint", self.checkpoint),
+            ("fused", self.output),
+            ("uncertainty", self.uncertainty),
+        )
+        return [(role, path) for role, path in files if path is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredFiles:
+    """A fused scene and what it is scored by: its reference, its pair (LR-HSI and HR-MSI), or both."""
+
+    fused: Path
+    reference: Path | None = None
+    pair: tuple[Path, Path] | None = None
+
+    @property
+    def named(self) -> list[tuple[str, Path]]:
+        """The files with their roles."""
+        lr_hsi, hr_msi = self.pair or (None, None)
+        files = ("fused", self.fused), ("reference", self.reference), ("LR-HSI", lr_hsi), ("HR-MSI", hr_msi)
+        return [(role, path) for role, path in files if path is not None]
+
+
+def parameters_section(files: Sequence[tuple[str, Path]], settings: Any, bands: Bands, run: RunFacts) -> Section:
+    """Tell how to get the same result again.
+
+    Args:
+        files: Roles and paths of what was read and written.
+        settings: The options, a frozen dataclass.
+        bands: Bands of the fused scene.
+        run: Its command line is shown where it is known.
+    """
+    command = [facts_table([("command", run.command)])] if run.command else []
+    tables = (*command, files_table(files), options_table(settings), bands_table(bands), versions_table())
+    return Section(title="Parameters", parts=tables)
+
+
 def files_table(files: Sequence[tuple[str, Path]]) -> Table:
-    """Role, path, size and time of last change of every file; a scene may be several."""
+    """List role, path, size and time of last change of every file; a scene may consist of several files."""
     rows = [(role, str(path), *_state(path)) for role, named in files for path in _all_of(named)]
     return Table(tuple(rows), header=("file", "path", "bytes", "changed (UTC)"), caption="Files")
 
 
-def options_table(*settings: Any) -> Table:
-    """The fields of settings objects (frozen dataclasses), folded away."""
-    facts = [(item.name.replace("_", " "), _word(getattr(one, item.name))) for one in settings for item in fields(one)]
+def options_table(settings: Any) -> Table:
+    """List the fields of a settings object (a frozen dataclass), folded away."""
+    facts = [(item.name.replace("_", " "), _word(getattr(settings, item.name))) for item in fields(settings)]
     return facts_table(facts, caption="All options", is_folded=True)
 
 
 def versions_table() -> Table:
-    """Of pifnet, Python, GDAL and the packages that took part or may have, folded away."""
+    """List the versions of pifnet, Python, GDAL and the packages that pifnet uses, folded away."""
     gdal = f"{rasterio.__gdal_version__}"
     facts = [("pifnet", __version__), ("Python", platform.python_version()), ("GDAL", gdal)]
     facts += [(name, _version(name)) for name in PACKAGES]
@@ -49,15 +112,15 @@ def command_line() -> str:
     return shlex.join(["pifnet", *words]) if Path(program).name in PROGRAMS else ""
 
 
-def time_of_day() -> str:
-    """Now, UTC."""
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+def footer() -> str:
+    """Last line of every page: the program and the time, UTC."""
+    return f"pifnet, {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}"
 
 
 def _all_of(path: Path) -> Sequence[Path]:
     try:
         return find_scene(path).all
-    except PifnetError:  # a checkpoint
+    except PifnetError:  # a checkpoint is no scene
         return (path,)
 
 

@@ -1,137 +1,100 @@
-"""A fused scene beside its reference on one page; a pass over both files."""
+"""The page of a fused scene that was scored against its reference."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pifnet_cli.metrics.area import scored_area
 from pifnet_cli.metrics.spectral_angle import spectral_angle_deg
 from pifnet_cli.metrics.with_reference import Scores
 from pifnet_cli.pages.charts import Curve, Stroke
-from pifnet_cli.pages.highlights import distinct_spectra
-from pifnet_cli.pages.page import Page, Section, Table, facts_table, write_page
-from pifnet_cli.pages.provenance import files_table, options_table, time_of_day, versions_table
+from pifnet_cli.pages.highlights import Point, distinct_spectra, named_points
+from pifnet_cli.pages.page import Page, Section, Table, facts_table
+from pifnet_cli.pages.provenance import RunFacts, ScoredFiles, footer, parameters_section
 from pifnet_cli.pages.sections import (
-    Point,
+    BandFact,
     band_positions,
-    bands_table,
+    bands_section,
     detail_section,
     map_image,
     map_section,
     overview_section,
     spectra_section,
 )
-from pifnet_cli.pages.sensor_sections import BandFact, bands_section
-from pifnet_cli.pages.views import (
-    Eye,
-    RunFacts,
-    band_words,
-    command_table,
-    full_blocks,
-    look_at,
-    named_points,
-    natural_bands,
-    reader_on,
-    spectrum_at,
-)
-from pifnet_cli.raster.reader import reopen_scene
+from pifnet_cli.pages.views import View, band_words, draw_views, full_blocks, natural_bands, reader_on, spectrum_at
 from pifnet_cli.reports.pictures import DifferenceMosaic, spectral_rmse
 from pifnet_cli.reports.scores import TABLE_ROWS, shown_score
-from pifnet_cli.scene import Pixels, Window, spread_windows
+from pifnet_cli.scene import Window, spread_windows
 from pifnet_cli.scoring.with_reference import ScoredPair
-from pifnet_cli.settings import MetricsSettings, ReportSettings
+from pifnet_cli.settings import MetricsSettings
 
-EDGE = 4  # pixels along the sides that are no typical ones
-SEARCHED = 48  # pixels along the side of the windows that places are chosen from
+EDGE = 4  # pixels along the sides, whose spectra are not typical
+SEARCHED = 48  # pixels along the side of the windows in which points are looked for
 
 Progress = Callable[[str, int, int], None]
 
 
-def write_score_report(
-    report: ReportSettings,
+def reference_page(
     scores: Scores,
-    fused: Path,
-    reference: Path,
+    pair: ScoredPair,
+    files: ScoredFiles,
     settings: MetricsSettings,
     *,
-    run: RunFacts | None = None,
-    sections: Sequence[Section] = (),
-    progress: Progress = lambda _stage, _done, _total: None,
-) -> None:
-    """Publish the page of scenes that were scored.
+    points: Sequence[tuple[int, int]],
+    run: RunFacts,
+    sections: Sequence[Section],
+    progress: Progress,
+) -> Page:
+    """Make the page.
 
     Args:
-        report: Where, and the points to show.
-        scores: Of the two scenes.
-        fused: As it was scored.
-        reference: Likewise.
-        settings: How it was scored.
+        scores: Scores against the reference.
+        pair: The scenes that were scored.
+        files: Their files.
+        settings: The options of the scoring.
+        points: (row, column) of pixels whose spectra are shown; [] to choose some.
         run: Command line and warnings.
-        sections: Further ones, before the parameters.
+        sections: Further sections, shown before the parameters.
         progress: Called with the stage's name, steps done, and steps in all.
 
     Raises:
-        PifnetError: A scene cannot be read, or the page cannot be written.
+        PifnetError: A scene cannot be read.
     """
-    run = run or RunFacts()
-    with reopen_scene(fused) as fused_reader, reopen_scene(reference) as reference_reader:
-        area = scored_area(fused_reader.scene, reference_reader.scene, border=settings.border)
-        pair = ScoredPair(fused_reader, reference_reader, area)
-        grid = fused_reader.scene.grid
-        look = look_at(_eyes(pair, settings), height=grid.height, width=grid.width, textured=1, progress=progress)
-        places = [(*place, "asked for") for place in report.points] or _default_places(pair)
-        points = named_points(places, grid)
-        parts = [
-            overview_section("Fused and reference", look.views, points=points, scene=(grid.height, grid.width)),
-            detail_section(look.views, window=look.window, points=points),
-            _errors(pair, scores, progress),
-            _bands(pair, scores),
-            *([_spectra(pair, points)] if points else []),
-            *sections,
-            _parameters(pair, settings, run),
-        ]
-    page = Page(
-        title=fused.name,
-        subtitle=f"scored against {reference.name}: {scores.pixels} pixels, {scores.bands} bands",
+    grid = pair.fused.scene.grid
+    views = draw_views(_views(pair, settings), height=grid.height, width=grid.width, textured=1, progress=progress)
+    marked = named_points([(*place, "asked for") for place in points] or _distinct_places(pair), grid)
+    reference = "" if files.reference is None else files.reference.name
+    return Page(
+        title=files.fused.name,
+        subtitle=f"scored against {reference}: {scores.pixels} pixels, {scores.bands} bands",
         facts=_facts(scores),
         notices=run.notices,
-        sections=tuple(parts),
-        footer=f"pifnet, {time_of_day()}",
+        sections=(
+            overview_section("Fused and reference", views.drawn, points=marked, scene=(grid.height, grid.width)),
+            detail_section(views.drawn, window=views.detail, points=marked),
+            _errors(pair, scores, progress),
+            _bands(pair, scores),
+            *([_spectra(pair, marked)] if marked else []),
+            *sections,
+            parameters_section(files.named, settings, pair.bands, run),
+        ),
+        footer=footer(),
     )
-    write_page(report.page, page)
 
 
-def _eyes(pair: ScoredPair, settings: MetricsSettings) -> list[Eye]:
-    """The fused scene and the reference, on the pixels of the former."""
+def _views(pair: ScoredPair, settings: MetricsSettings) -> list[View]:
+    """Views of the fused scene and of the reference, on the pixels of the former."""
     chosen = settings.rgb_bands
     bands = natural_bands(pair.bands) if chosen is None else (chosen[0] - 1, chosen[1] - 1, chosen[2] - 1)
     words = band_words(pair.bands, bands)
     return [
-        Eye("fused", bands, words, reader_on(pair.fused, bands, Window(0, 0, 0, 0)), like=1),
-        Eye("reference", bands, words, _reference_reader(pair, bands)),
+        View("fused", words, reader_on(pair.fused, bands), like=1),
+        View("reference", words, reader_on(pair.reference, bands, origin=_origin(pair), within=pair.area.reference)),
     ]
 
 
-def _reference_reader(pair: ScoredPair, bands: tuple[int, int, int]) -> Callable[[Window], Pixels]:
-    """Reads windows of the fused scene; NaN where nothing is scored."""
-    area = pair.area
-
-    def read(window: Window) -> Pixels:
-        image = np.full((len(bands), window.height, window.width), np.nan, dtype=np.float32)
-        part = window.relative_to(area.fused).clipped(area.height, area.width)
-        if not part.is_empty:
-            in_fused, in_reference = area.windows(part)
-            inside = in_fused.relative_to(window)
-            image[(slice(None), *inside.slices)] = pair.reference.read(in_reference, bands=bands)
-        return image
-
-    return read
-
-
-def _default_places(pair: ScoredPair) -> list[tuple[int, int, str]]:
-    """Pixels of the fused scene where the spectra of the reference tell it apart."""
+def _distinct_places(pair: ScoredPair) -> list[tuple[int, int, str]]:
+    """Pixels of the fused scene where the spectra of the reference tell the scene apart."""
     spectra, places = [], []
     edge = EDGE if min(pair.area.height, pair.area.width) > 4 * EDGE else 0
     inner = Window(edge, edge, pair.area.height - 2 * edge, pair.area.width - 2 * edge)
@@ -144,7 +107,7 @@ def _default_places(pair: ScoredPair) -> list[tuple[int, int, str]]:
 
 
 def _errors(pair: ScoredPair, scores: Scores, progress: Progress) -> Section:
-    """Maps of the error and of the spectral angle over the scored area."""
+    """Map the error and the spectral angle over the scored area; one pass over both files."""
     area = pair.area
     bands = tuple(band for band in range(pair.bands.count) if band + 1 not in scores.excluded_bands)
     maps = [
@@ -166,7 +129,7 @@ def _errors(pair: ScoredPair, scores: Scores, progress: Progress) -> Section:
 
 
 def _bands(pair: ScoredPair, scores: Scores) -> Section:
-    """Scores over wavelength."""
+    """Show the scores of each band."""
 
     def over_bands(name: str) -> NDArray[np.float64]:
         values = np.full(pair.bands.count, np.nan)
@@ -186,17 +149,23 @@ def _bands(pair: ScoredPair, scores: Scores) -> Section:
 
 
 def _spectra(pair: ScoredPair, points: Sequence[Point]) -> Section:
+    """Show the spectra of both scenes at each point; the reference's within the scored area only."""
     positions, x_label = band_positions(pair.bands)
+    origin = _origin(pair)
     curves = []
     for point in points:
-        inside = Window(point.row, point.column, 1, 1).relative_to(pair.area.fused)
         fused = spectrum_at(pair.fused, point.row, point.column)
-        truth = np.full(len(fused), np.nan)
-        if not inside.clipped(pair.area.height, pair.area.width).is_empty:
-            there = pair.area.windows(inside)[1]
-            truth = spectrum_at(pair.reference, there.row, there.column)
+        row, column = point.row + origin.row, point.column + origin.column
+        truth = spectrum_at(pair.reference, row, column, within=pair.area.reference)
         curves.append([Curve("fused", positions, fused), Curve("reference", positions, truth, stroke=Stroke.DASHES)])
     return spectra_section(points, curves, x_label=x_label)
+
+
+def _origin(pair: ScoredPair) -> Window:
+    """The window of the reference that the fused scene covers; may leave it."""
+    grid, area = pair.fused.scene.grid, pair.area
+    return Window(area.reference.row - area.fused.row, area.reference.column - area.fused.column,
+                  grid.height, grid.width)  # fmt: skip
 
 
 def _facts(scores: Scores) -> Table:
@@ -205,9 +174,3 @@ def _facts(scores: Scores) -> Table:
         for name, title, unit, _ in TABLE_ROWS
     ]
     return facts_table([*facts, ("missing", f"{100 * scores.missing:.3g} %"), ("ratio of ERGAS", f"{scores.ratio:g}")])
-
-
-def _parameters(pair: ScoredPair, settings: MetricsSettings, run: RunFacts) -> Section:
-    files = [("fused", pair.fused.path), ("reference", pair.reference.path)]
-    tables = (files_table(files), options_table(settings), bands_table(pair.bands), versions_table())
-    return Section(title="Parameters", parts=(*command_table(run), *tables))

@@ -1,4 +1,4 @@
-"""Sections of a page from arrays: pictures, maps, spectra, tables."""
+"""Sections of a page from arrays: pictures, maps, spectra, quantities over the bands, tables."""
 
 import math
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pifnet_cli.pages.charts import Curve, curve_chart
+from pifnet_cli.pages.highlights import Point
 from pifnet_cli.pages.page import Chart, Comparison, Image, Mark, Part, Scale, Section, Table
 from pifnet_cli.reports.pictures import STRETCH_PERCENT, Picture, colour_map, png_bytes, pseudo_colour, stretch_limits
 from pifnet_cli.scene import Bands, Pixels, Window
@@ -19,14 +20,14 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """One scene in three bands.
+class DrawnView:
+    """One scene in three bands, as arrays.
 
     Attributes:
-        name: Of the scene, for the reader.
-        bands: Which are shown, in words.
-        overview: (3, h, w), all of it, averaged down.
-        detail: (3, h, w), a crop as it is.
+        name: Name of the scene.
+        bands: The three bands in words.
+        overview: (3, h, w), the whole scene, averaged down.
+        detail: (3, h, w), a crop at full resolution.
         like: (3, h, w), the overview whose colours are stretched alike.
     """
 
@@ -37,25 +38,25 @@ class View:
     like: Pixels
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A pixel that is looked at: its letter, its place in the fused scene counted from 0, why, where on the map."""
+@dataclass(frozen=True, slots=True, eq=False)
+class BandFact:
+    """Curves of one quantity over the bands: (C,) each with its label, NaN where unknown."""
 
-    label: str
-    row: int
-    column: int
-    reason: str
-    place: str
+    quantity: str
+    curves: tuple[tuple[str, NDArray[np.floating]], ...]
+    from_zero: bool = True
 
 
-def overview_section(title: str, views: Sequence[View], *, points: Sequence[Point], scene: tuple[int, int]) -> Section:
-    """The first and the last view behind a slider, what is between beside them.
+def overview_section(
+    title: str, views: Sequence[DrawnView], *, points: Sequence[Point], scene: tuple[int, int]
+) -> Section:
+    """Show the first and the last view behind a slider, and the others beside them.
 
     Args:
-        title: Of the section.
+        title: Title of the section.
         views: Two or more, of one size.
-        points: Marked in the pictures.
-        scene: Height and width, pixels.
+        points: Points to mark in the pictures.
+        scene: Height and width of the scene, pixels.
     """
     height, width = scene
     marks = tuple(Mark(point.label, (point.row + 0.5) / height, (point.column + 0.5) / width) for point in points)
@@ -70,8 +71,8 @@ def overview_section(title: str, views: Sequence[View], *, points: Sequence[Poin
     )
 
 
-def detail_section(views: Sequence[View], *, window: Window, points: Sequence[Point]) -> Section:
-    """All views at full resolution, side by side."""
+def detail_section(views: Sequence[DrawnView], *, window: Window, points: Sequence[Point]) -> Section:
+    """Show the details of all views side by side; `window` is the part of the scene that they are of."""
     marks = tuple(
         Mark(point.label, (point.row + 0.5 - window.row) / window.height, share)
         for point in points
@@ -90,12 +91,12 @@ def detail_section(views: Sequence[View], *, window: Window, points: Sequence[Po
 
 
 def detail_side(height: int, width: int) -> int:
-    """Of the crop at full resolution: a part of the scene, whatever its size."""
+    """Side of the crop at full resolution, which is a part of the scene whatever the scene's size."""
     return min(max(min(height, width) // 2, LEAST_DETAIL), DETAIL_SIDE)
 
 
 def map_image(values: Pixels, *, name: str, unit: str = "", top: float | None = None) -> Image:
-    """A map of (h, w) from 0 to its 98 % point, or to `top`; invalid pixels show the ground of the page."""
+    """Paint a map of (h, w) from 0 to its 98 % point, or to `top`; invalid pixels are transparent."""
     highest = stretch_limits(values)[1] if top is None else top
     png = _png(colour_map(values, top=highest), name)
     return Image(
@@ -110,7 +111,7 @@ def map_image(values: Pixels, *, name: str, unit: str = "", top: float | None = 
 def map_section(
     title: str, maps: Sequence[Image], *, text: str = "", charts: Sequence[Chart] = (), tables: Sequence[Table] = ()
 ) -> Section:
-    """Maps from `map_image`, then charts and tables: errors, consistency, uncertainty."""
+    """Show maps from `map_image`, then charts and tables."""
     parts: tuple[Part, ...] = (*maps, *charts, *tables)
     return Section(title=title, text=text, parts=parts, figure_width=300)
 
@@ -118,7 +119,7 @@ def map_section(
 def spectra_section(
     points: Sequence[Point], curves: Sequence[Sequence[Curve]], *, x_label: str, text: str = ""
 ) -> Section:
-    """A chart for each point, and a table of where they are."""
+    """Show a chart for each point, and a table of where the points are."""
     charts = [
         Chart(
             curve_chart(
@@ -138,8 +139,35 @@ def spectra_section(
     return Section(title="Spectra", text=text, parts=(*charts, table), figure_width=300)
 
 
+def bands_section(
+    positions: Floats, x_label: str, facts: Sequence[BandFact], *, title: str = "Band by band", text: str = ""
+) -> Section:
+    """Show a chart for each quantity over the bands.
+
+    Args:
+        positions: (C,) wavelengths or band numbers, as from `band_positions`.
+        x_label: Label of that axis.
+        facts: The quantities, one chart each.
+        title: Title of the section.
+        text: Text below the title.
+    """
+    charts = tuple(band_chart(positions, x_label, fact) for fact in facts)
+    return Section(title=title, text=text, parts=charts, figure_width=300)
+
+
+def band_chart(positions: Floats, x_label: str, fact: BandFact) -> Chart:
+    """Draw one quantity over the bands."""
+    has_legend = len(fact.curves) > 1
+    curves = [
+        Curve(label if has_legend else "", positions, np.asarray(values, dtype=np.float64))
+        for label, values in fact.curves
+    ]
+    svg = curve_chart(curves, x_label=x_label, y_label=fact.quantity, from_zero=fact.from_zero)
+    return Chart(svg, alt=f"{fact.quantity} over {x_label}")
+
+
 def band_positions(bands: Bands) -> tuple[Floats, str]:
-    """(C,) of wavelengths in nanometres, or of band numbers where there are none; with the name of the axis."""
+    """(C,) wavelengths in nanometres, or band numbers where no wavelengths are known; and the label of that axis."""
     wavelengths = bands.wavelengths_nm
     if wavelengths is None:
         return np.arange(1.0, bands.count + 1), "band"
@@ -147,11 +175,11 @@ def band_positions(bands: Bands) -> tuple[Floats, str]:
 
 
 def bands_table(bands: Bands, columns: Sequence[tuple[str, NDArray[np.floating]]] = ()) -> Table:
-    """Every band, folded away.
+    """List every band in a table that is folded away.
 
     Args:
-        bands: Of the scene.
-        columns: Further facts, (C,) each, with their headers; NaN stands for none.
+        bands: The bands of a scene.
+        columns: Further columns with their headers, (C,) each; NaN stands for none.
     """
     listed: list[tuple[str, Sequence[str]]] = [("band", [str(number + 1) for number in range(bands.count)])]
     if bands.names is not None:
@@ -165,7 +193,7 @@ def bands_table(bands: Bands, columns: Sequence[tuple[str, NDArray[np.floating]]
     return Table(tuple(zip(*cells, strict=True)), header=header, caption=f"All {bands.count} bands", is_folded=True)
 
 
-def _image(view: View, image: Pixels, marks: tuple[Mark, ...], *, where: str, zoom: int = 0) -> Image:
+def _image(view: DrawnView, image: Pixels, marks: tuple[Mark, ...], *, where: str, zoom: int = 0) -> Image:
     name = f"{view.name}, {where}"
     return Image(
         png=_png(pseudo_colour(image, like=view.like), name),
@@ -178,12 +206,13 @@ def _image(view: View, image: Pixels, marks: tuple[Mark, ...], *, where: str, zo
 
 
 def _png(picture: Picture, name: str) -> bytes:
-    """Without its opacity where all of it is opaque."""
+    """Encode a picture, without its opacity where all of it is opaque."""
     is_opaque = bool((picture[3] == 255).all())
     return png_bytes(picture[:3] if is_opaque else picture, description=name)
 
 
-def _stretches(views: Sequence[View]) -> str:
+def _stretches(views: Sequence[DrawnView]) -> str:
+    """Say between which numbers the colours of each view run."""
     alike = [view.name for view in views if view.like is views[-1].like]
     apart = [view.name for view in views if view.like is not views[-1].like]
     words = f"Colours of {' and '.join(alike)} run between the 2 % and 98 % points of {views[-1].name}"

@@ -1,66 +1,81 @@
-"""Sections about sensors: blur and misregistration, spectral response, facts per band."""
+"""Sections about sensors: blur and misregistration of the LR-HSI, spectral response of the HR-MSI."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pifnet_cli.degrade.psf import Psf
+from pifnet_cli.fusion.pair_operator import BlurSource, PairOperator
 from pifnet_cli.pages.charts import Curve, Region, Stroke, curve_chart
 from pifnet_cli.pages.page import Chart, Section, Table
 
 FWHM = 2 * float(np.sqrt(2 * np.log(2)))  # of a Gaussian, in standard deviations
-HALF = 5.8, 3.1  # inches of a chart that takes half of the page
+HALF_PAGE = 5.8, 3.1  # inches, width and height of a chart
 STROKES = Stroke.LINE, Stroke.DASHES
 DIRECTIONS = ("down the rows", "along the columns")
 PSF_SOURCES = {
-    "given": "The blur of the hyperspectral sensor was given by the options.",
-    "found": "The blur of the hyperspectral sensor was found from the pair itself.",
-    "trained": "The blur of the hyperspectral sensor is the one that the checkpoint was trained with.",
-    "assumed": "The blur of the hyperspectral sensor is not known: the usual one is assumed.",
+    BlurSource.GIVEN: "The blur of the hyperspectral sensor was given by the options.",
+    BlurSource.FOUND: "The blur of the hyperspectral sensor was found from the pair itself.",
+    BlurSource.TRAINED: "The blur of the hyperspectral sensor is the one that the checkpoint was trained with.",
+    BlurSource.ASSUMED: "The blur of the hyperspectral sensor is not known: the usual one is assumed.",
 }
 
 Floats = NDArray[np.float64]
-Both = tuple[float, float]  # down and right
+RowsColumns = tuple[float, float]  # down the rows, along the columns
 
 
 @dataclass(frozen=True, slots=True)
 class SensorFacts:
-    """How the LR-HSI samples the ground; pairs are down and right.
+    """How the LR-HSI samples the ground; pairs of numbers are down the rows and along the columns.
 
     Attributes:
-        psf: The blur that the fusion used, HR pixels.
-        sigma_error: Its standard error, HR pixels; none where it was told or assumed.
+        psf: The blur that was used, HR pixels.
         ratio: Sides of an LR pixel, HR pixels.
-        source: Where the blur comes from, in words.
-        shift_lr: Misregistration as found, LR pixels; none where nobody looked for it.
+        source: A sentence on where the blur comes from.
+        sigma_error: Standard error of the blur's width, HR pixels; None where the blur was given or assumed.
+        shift_lr: Misregistration as found, LR pixels; None where it was not looked for.
         shift_error_lr: Its standard error.
-        shift_used_lr: What was corrected.
-        further: Other facts and their names.
+        shift_used_lr: The shift that was corrected.
+        further: Names and values of other facts.
     """
 
     psf: Psf
-    ratio: Both
+    ratio: RowsColumns
     source: str
-    sigma_error: Both | None = None
-    shift_lr: Both | None = None
-    shift_error_lr: Both | None = None
-    shift_used_lr: Both = (0.0, 0.0)
+    sigma_error: RowsColumns | None = None
+    shift_lr: RowsColumns | None = None
+    shift_error_lr: RowsColumns | None = None
+    shift_used_lr: RowsColumns = (0.0, 0.0)
     further: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BandFact:
-    """Curves of one quantity over the bands, (C,) each with its label; NaN where unknown."""
-
-    quantity: str
-    curves: tuple[tuple[str, NDArray[np.floating]], ...]
-    from_zero: bool = True
+def sensor_facts(operator: PairOperator) -> SensorFacts:
+    """Gather what is known of blur and shift; standard errors are known where the pair was asked."""
+    ratio = operator.ratio
+    facts = SensorFacts(
+        psf=operator.psf, ratio=ratio, source=PSF_SOURCES[operator.source], shift_used_lr=operator.shift_lr
+    )
+    if operator.estimate is None:
+        return facts
+    found = operator.estimate.estimate
+    return replace(
+        facts,
+        sigma_error=found.sigma_error if operator.source is BlurSource.FOUND else None,
+        shift_lr=operator.estimate.shift_lr,
+        shift_error_lr=(found.shift_error[0] / ratio[0], found.shift_error[1] / ratio[1]),
+        further=(
+            ("variance that the HR-MSI explains, as delivered", f"{100 * found.explained_before:.2f} %"),
+            ("the same with this blur and shift", f"{100 * found.explained:.2f} %"),
+            ("gain of log-likelihood", f"{found.gain:.1f}"),
+            ("LR pixels that it was found from", str(found.pixels)),
+        ),
+    )
 
 
 def sensor_section(facts: SensorFacts) -> Section:
-    """Profile and frequency response of the blur, the shift, and their errors."""
+    """Show profile and frequency response of the blur, the shift, and their standard errors."""
     return Section(
         title="Blur and misregistration",
         text=facts.source,
@@ -70,13 +85,13 @@ def sensor_section(facts: SensorFacts) -> Section:
 
 
 def srf_section(weights: Floats, wavelengths_nm: Floats, *, names: Sequence[str], text: str = "") -> Section:
-    """The estimated spectral response of the HR-MSI.
+    """Show the spectral response of the HR-MSI.
 
     Args:
-        weights: (M, C), what each band of the LR-HSI counts for in each band of the HR-MSI.
-        wavelengths_nm: (C,) of the LR-HSI.
-        names: Of the M bands.
-        text: Where it comes from.
+        weights: (M, C), weight of each band of the LR-HSI in each band of the HR-MSI.
+        wavelengths_nm: (C,) wavelengths of the LR-HSI.
+        names: Names of the M bands.
+        text: Text below the title.
     """
     curves = [
         Curve(str(name), wavelengths_nm, np.asarray(row, dtype=float)) for name, row in zip(names, weights, strict=True)
@@ -84,33 +99,6 @@ def srf_section(weights: Floats, wavelengths_nm: Floats, *, names: Sequence[str]
     svg = curve_chart(curves, x_label="wavelength, nm", y_label="weight", size=(9.0, 3.2))
     chart = Chart(svg, alt=f"spectral response of {len(weights)} HR-MSI bands over wavelength")
     return Section(title="Spectral response of the HR-MSI", text=text, parts=(chart,), figure_width=600)
-
-
-def bands_section(
-    positions: Floats, x_label: str, facts: Sequence[BandFact], *, title: str = "Band by band", text: str = ""
-) -> Section:
-    """A chart for each quantity over the bands: explained share, noise, expected error, scores.
-
-    Args:
-        positions: (C,) wavelengths or band numbers, as from `sections.band_positions`.
-        x_label: What they are.
-        facts: One chart each.
-        title: Of the section.
-        text: Below it.
-    """
-    charts = tuple(band_chart(positions, x_label, fact) for fact in facts)
-    return Section(title=title, text=text, parts=charts, figure_width=300)
-
-
-def band_chart(positions: Floats, x_label: str, fact: BandFact) -> Chart:
-    """One quantity over the bands."""
-    has_legend = len(fact.curves) > 1
-    curves = [
-        Curve(label if has_legend else "", positions, np.asarray(values, dtype=np.float64))
-        for label, values in fact.curves
-    ]
-    svg = curve_chart(curves, x_label=x_label, y_label=fact.quantity, from_zero=fact.from_zero)
-    return Chart(svg, alt=f"{fact.quantity} over {x_label}")
 
 
 def _profile_chart(facts: SensorFacts) -> Chart:
@@ -128,7 +116,7 @@ def _profile_chart(facts: SensorFacts) -> Chart:
         y_label="weight over its peak",
         regions=[Region("LR pixel", -half, half)],
         from_zero=True,
-        size=HALF,
+        size=HALF_PAGE,
     )
     return Chart(svg, alt="profile of the point spread function", caption="Point spread function of the LR-HSI.")
 
@@ -149,7 +137,7 @@ def _response_chart(facts: SensorFacts) -> Chart:
         y_label="MTF",
         regions=[Region("LR Nyquist", 0.5, 0.5)],
         from_zero=True,
-        size=HALF,
+        size=HALF_PAGE,
     )
     return Chart(svg, alt="modulation transfer function", caption="Its frequency response, with standard errors.")
 

@@ -1,4 +1,4 @@
-"""Scenes looked at for a report: three bands of each on one grid, in one pass; spectra at chosen pixels."""
+"""Views of scenes: three bands of each, drawn on one grid in one pass; spectra of single pixels."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,98 +7,103 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pifnet_cli.errors import SettingsError
 from pifnet_cli.pages.highlights import busiest_window, texture
-from pifnet_cli.pages.page import Table, facts_table
-from pifnet_cli.pages.sections import Point, View, detail_side
+from pifnet_cli.pages.sections import DrawnView, detail_side
 from pifnet_cli.pair.alignment import Alignment
 from pifnet_cli.raster.reader import SceneReader
 from pifnet_cli.reports.pictures import Mosaic, rgb_bands
-from pifnet_cli.scene import Bands, Grid, Pixels, Window
+from pifnet_cli.scene import Bands, Pixels, Window
 
 OVERVIEW_SIDE = 1024  # pixels of a picture of a whole scene, at most
 BLOCK_SIDE = 512
 BLOCK_BYTES = 64 * 2**20  # of one block with all its bands
 
 Progress = Callable[[str, int, int], None]
+RgbBands = tuple[int, int, int]  # red, green, blue, counted from 0
 
 
 @dataclass(frozen=True, slots=True)
-class RunFacts:
-    """What only the run itself knows: its words, and what it warned of."""
-
-    command: str = ""
-    notices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Eye:
-    """Three bands of one scene on the grid of the report.
+class View:
+    """Three bands of one scene on the grid of the page, ready to be drawn.
 
     Attributes:
-        name: Of the scene, for the reader.
-        bands: Red, green, blue, from 0.
-        words: The same for the reader.
-        read: Window of the report's grid -> (3, h, w).
-        like: Index of the eye whose colours are stretched alike; its own by default.
+        name: Name of the scene.
+        bands: The three bands in words.
+        read: Window of the page's grid -> (3, h, w), NaN where there is nothing to show.
+        like: Index of the view whose colours are stretched alike; its own when None.
     """
 
     name: str
-    bands: tuple[int, int, int]
-    words: str
+    bands: str
     read: Callable[[Window], Pixels]
     like: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """All views, and the window of their details."""
+class Views:
+    """Views as they were drawn; `detail` is the window of the scene that their details show."""
 
-    views: tuple[View, ...]
-    window: Window
+    drawn: tuple[DrawnView, ...]
+    detail: Window
 
-    def shows(self, row: int, column: int, *, height: int) -> bool:
-        """Whether the last view has pixels at a place of a scene of `height` rows, as far as its overview tells."""
-        overview = self.views[-1].overview
+    def last_shows(self, row: int, column: int, *, height: int) -> bool:
+        """Whether the last view shows a pixel of a scene of `height` rows, as far as its overview tells."""
+        overview = self.drawn[-1].overview
         factor = -(-height // overview.shape[1])
         return bool(np.isfinite(overview[:, row // factor, column // factor]).all())
 
 
-def look_at(eyes: Sequence[Eye], *, height: int, width: int, textured: int, progress: Progress) -> Look:
-    """Overviews of all eyes in one pass, and details where eye number `textured` has the most texture."""
-    mosaics = [Mosaic(3, height=height, width=width, largest_side=OVERVIEW_SIDE) for _ in eyes]
+def draw_views(
+    views: Sequence[View], *, height: int, width: int, textured: int, progress: Progress = lambda *_: None
+) -> Views:
+    """Draw overviews of all views in one pass, and details where one of the views has the most texture.
+
+    Args:
+        views: Views of scenes on one grid.
+        height: Rows of that grid.
+        width: Columns of that grid.
+        textured: Index of the view whose texture decides.
+        progress: Called with the stage's name, steps done, and steps in all.
+    """
+    mosaics = [Mosaic(3, height=height, width=width, largest_side=OVERVIEW_SIDE) for _ in views]
     steps = Mosaic(1, height=height, width=width, largest_side=OVERVIEW_SIDE)
     blocks = list(scene_blocks(height, width, side=BLOCK_SIDE))
     for done, block in enumerate(blocks, start=1):
-        images = [eye.read(block) for eye in eyes]
+        images = [view.read(block) for view in views]
         for mosaic, image in zip(mosaics, images, strict=True):
             mosaic.add(image, block)
         is_shown = np.isfinite(images[-1]).all(axis=0)
         steps.add(np.where(is_shown, texture(images[textured]), np.float32(np.nan)), block)
         progress("drawing the report", done, len(blocks))
-    window = busiest_window(steps, height=height, width=width, side=detail_side(height, width))
+    detail = busiest_window(steps, height=height, width=width, side=detail_side(height, width))
     overviews = [mosaic.image() for mosaic in mosaics]
-    views = [
-        View(eye.name, eye.words, overview, eye.read(window), overview if eye.like is None else overviews[eye.like])
-        for eye, overview in zip(eyes, overviews, strict=True)
+    drawn = [
+        DrawnView(
+            name=view.name,
+            bands=view.bands,
+            overview=overview,
+            detail=view.read(detail),
+            like=overview if view.like is None else overviews[view.like],
+        )
+        for view, overview in zip(views, overviews, strict=True)
     ]
-    return Look(tuple(views), window)
+    return Views(tuple(drawn), detail)
 
 
 def scene_blocks(height: int, width: int, *, side: int) -> Iterator[Window]:
-    """Windows that cover a scene, row by row."""
+    """Yield windows of at most `side` pixels that cover a scene, row by row."""
     for row in range(0, height, side):
         for column in range(0, width, side):
             yield Window(row, column, side, side).clipped(height, width)
 
 
 def full_blocks(height: int, width: int, *, bands: int) -> list[Window]:
-    """Windows whose pixels in all bands take `BLOCK_BYTES` at most."""
+    """Windows that cover a scene; the pixels of one in all bands take `BLOCK_BYTES` at most."""
     affordable = int(np.sqrt(BLOCK_BYTES / (4 * bands)))
     return list(scene_blocks(height, width, side=max(min(BLOCK_SIDE, affordable) // 64, 1) * 64))
 
 
-def natural_bands(bands: Bands) -> tuple[int, int, int]:
+def natural_bands(bands: Bands) -> RgbBands:
     """Red, green and blue, from 0; bands at 5/6, 1/2 and 1/6 of all where wavelengths do not tell three apart."""
     usable = tuple(band for band in range(bands.count) if bands.good is None or bands.good[band])
     if bands.wavelengths_nm is not None and usable:
@@ -109,7 +114,7 @@ def natural_bands(bands: Bands) -> tuple[int, int, int]:
 
 
 def band_words(bands: Bands, chosen: Sequence[int]) -> str:
-    """Numbers, from 1, and wavelengths of bands."""
+    """Name bands by their numbers, from 1, and by their wavelengths where these are known."""
     chosen = list(dict.fromkeys(chosen))
     numbers = f"band{'s' if len(chosen) > 1 else ''} {', '.join(str(band + 1) for band in chosen)}"
     wavelengths = bands.wavelengths_nm
@@ -118,23 +123,36 @@ def band_words(bands: Bands, chosen: Sequence[int]) -> str:
     return f"{numbers} ({', '.join(f'{wavelengths[band]:.0f}' for band in chosen)} nm)"
 
 
-def reader_on(reader: SceneReader, bands: tuple[int, int, int], origin: Window) -> Callable[[Window], Pixels]:
-    """Reads windows that are counted from the first pixel of `origin`."""
+def reader_on(
+    reader: SceneReader, bands: RgbBands, *, origin: Window | None = None, within: Window | None = None
+) -> Callable[[Window], Pixels]:
+    """Make the `read` of a view whose pixels coincide with those of the page.
+
+    Args:
+        reader: The scene; stays open.
+        bands: Its bands to be read.
+        origin: The page's first pixel is the first pixel of this window of the scene; the scene's own when None.
+        within: Part of the scene outside of which everything is NaN; the whole scene when None.
+    """
+    whole = reader.scene.grid.window
+    origin, within = origin or whole, within or whole
 
     def read(window: Window) -> Pixels:
-        place = Window(window.row + origin.row, window.column + origin.column, window.height, window.width)
-        return reader.read(place, bands=bands)
+        there = _moved(window, origin.row, origin.column)
+        part = _common(there, within)
+        image = np.full((len(bands), window.height, window.width), np.nan, dtype=np.float32)
+        if not part.is_empty:
+            image[:, *part.relative_to(there).slices] = reader.read(part, bands=bands)
+        return image
 
     return read
 
 
-def reader_of_nearest(
-    reader: SceneReader, bands: tuple[int, int, int], alignment: Alignment
-) -> Callable[[Window], Pixels]:
-    """Reads the LR pixel that every pixel of the output lies in; NaN outside of the LR-HSI."""
+def reader_of_nearest(reader: SceneReader, bands: RgbBands, alignment: Alignment) -> Callable[[Window], Pixels]:
+    """Make the `read` of a view that shows the LR pixel in which each pixel of the output lies; NaN outside of all."""
 
     def read(window: Window) -> Pixels:
-        at = alignment.lr_positions(_on_hr(alignment, window))
+        at = alignment.lr_positions(_moved(window, alignment.output.row, alignment.output.column))
         rows, columns = np.broadcast_arrays(
             *((at.rows[:, None], at.columns) if at.is_separable else (at.rows, at.columns))
         )
@@ -152,48 +170,27 @@ def reader_of_nearest(
     return read
 
 
-def lr_pixel(alignment: Alignment, row: int, column: int) -> Window:
-    """The LR pixel that shows most of a pixel of the output."""
-    at = alignment.lr_positions(_on_hr(alignment, Window(row, column, 1, 1)))
-    grid = alignment.lr_grid
-    there = int(np.rint(at.rows.flat[0])), int(np.rint(at.columns.flat[0]))
-    return Window(min(max(there[0], 0), grid.height - 1), min(max(there[1], 0), grid.width - 1), 1, 1)
+def lr_pixel(alignment: Alignment, row: int, column: int) -> tuple[int, int]:
+    """Row and column of the LR pixel that shows most of a pixel of the output."""
+    origin, grid = alignment.output, alignment.lr_grid
+    at = alignment.lr_positions(Window(origin.row + row, origin.column + column, 1, 1))
+    lr_row, lr_column = int(np.rint(at.rows.flat[0])), int(np.rint(at.columns.flat[0]))
+    return min(max(lr_row, 0), grid.height - 1), min(max(lr_column, 0), grid.width - 1)
 
 
-def spectrum_at(reader: SceneReader, row: int, column: int) -> NDArray[np.float64]:
-    """(C,) of one pixel, NaN where invalid or in a bad band."""
-    values = reader.read(Window(row, column, 1, 1))[:, 0, 0].astype(np.float64)
-    good = reader.scene.bands.good
-    return values if good is None else np.where(good, values, np.nan)
+def spectrum_at(reader: SceneReader, row: int, column: int, *, within: Window | None = None) -> NDArray[np.float64]:
+    """(C,) of one pixel, NaN where invalid, in a bad band, or outside of `within` (the whole scene when None)."""
+    pixel, bands = Window(row, column, 1, 1), reader.scene.bands
+    if _common(pixel, within or reader.scene.grid.window).is_empty:
+        return np.full(bands.count, np.nan)
+    values = reader.read(pixel)[:, 0, 0].astype(np.float64)
+    return values if bands.good is None else np.where(bands.good, values, np.nan)
 
 
-def named_points(places: Sequence[tuple[int, int, str]], grid: Grid) -> list[Point]:
-    """Letters and map coordinates for (row, column, reason)."""
-    points = []
-    for number, (row, column, reason) in enumerate(places):
-        x, y = grid.transform @ (column + 0.5, row + 0.5)
-        points.append(Point(chr(ord("A") + number), row, column, reason, f"{x:.10g}, {y:.10g}"))
-    return points
+def _moved(window: Window, rows: int, columns: int) -> Window:
+    return Window(window.row + rows, window.column + columns, window.height, window.width)
 
 
-def require_inside(points: Sequence[tuple[int, int]], *, height: int, width: int) -> None:
-    """Refuse points outside of a scene.
-
-    Raises:
-        SettingsError: One is.
-    """
-    for row, column in points:
-        if not (0 <= row < height and 0 <= column < width):
-            raise SettingsError(
-                f"--point {row},{column}: the scene has rows 0 to {height - 1} and columns 0 to {width - 1}"
-            )
-
-
-def command_table(run: RunFacts) -> list[Table]:
-    """The words that started the run, where they are known."""
-    return [facts_table([("command", run.command)])] if run.command else []
-
-
-def _on_hr(alignment: Alignment, window: Window) -> Window:
-    origin = alignment.output
-    return Window(window.row + origin.row, window.column + origin.column, window.height, window.width)
+def _common(window: Window, other: Window) -> Window:
+    """The pixels of both; empty where there are none."""
+    return _moved(window.relative_to(other).clipped(other.height, other.width), other.row, other.column)

@@ -141,34 +141,61 @@ def score_without_reference(
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
         fused_reader, lr, hr = (stack.enter_context(open_scene(path)) for path in (fused, lr_hsi, hr_msi))
-        scenes = _belonging(fused_reader, lr, hr, settings, operator)
-        for observer in observers:
-            observer.begin(
-                scenes.alignment.lr_grid.cropped(scenes.lr_window),
-                scenes.alignment.hr_grid.cropped(scenes.area.reference),
-            )
-        lr_level, moments = _lr_level(scenes, settings, observers, progress)
-        hr_level = _hr_level(scenes, response_weights(moments), settings, observers, progress)
-        scores = _scores(scenes, lr_level, hr_level, noise=band_noise_std(moments))
-        if settings.wald is Wald.SKIP:
-            return scores
-        wald = wald_scores(
-            lr,
-            hr,
-            scenes.operator,
-            scenes.lr_window,
-            method=settings.method,
-            noted=fused_reader.scene,
-            checkpoint=checkpoint,
-            progress=progress,
+        scenes = fused_and_pair(fused_reader, lr, hr, settings, operator=operator)
+        return score_open_scenes(scenes, settings, checkpoint=checkpoint, observers=observers, progress=progress)
+
+
+def score_open_scenes(
+    scenes: FusedAndPair,
+    settings: MetricsSettings,
+    *,
+    checkpoint: Path | None = None,
+    observers: Sequence[QualityObserver] = (),
+    progress: Progress = lambda _stage, _done, _total: None,
+) -> UnreferencedScores:
+    """Score as `score_without_reference`, from scenes that are open already."""
+    for observer in observers:
+        observer.begin(
+            scenes.alignment.lr_grid.cropped(scenes.lr_window), scenes.alignment.hr_grid.cropped(scenes.area.reference)
         )
-        return replace(scores, wald=wald)
+    lr_level, moments = _lr_level(scenes, settings, observers, progress)
+    hr_level = _hr_level(scenes, response_weights(moments), settings, observers, progress)
+    scores = _scores(scenes, lr_level, hr_level, noise=band_noise_std(moments))
+    if settings.wald is Wald.SKIP:
+        return scores
+    wald = wald_scores(
+        scenes.lr,
+        scenes.hr,
+        scenes.operator,
+        scenes.lr_window,
+        method=settings.method,
+        noted=scenes.fused.scene,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+    return replace(scores, wald=wald)
 
 
-def _belonging(
-    fused: SceneReader, lr: SceneReader, hr: SceneReader, settings: MetricsSettings, operator: PairOperator | None
+def fused_and_pair(
+    fused: SceneReader,
+    lr: SceneReader,
+    hr: SceneReader,
+    settings: MetricsSettings,
+    *,
+    operator: PairOperator | None = None,
 ) -> FusedAndPair:
-    """The three scenes on common ground, or the reason why they cannot be compared."""
+    """Lay three open scenes on their common ground, or say why they cannot be compared.
+
+    Args:
+        fused: The fused scene.
+        lr: The LR-HSI.
+        hr: The HR-MSI; may be larger.
+        settings: As `score_without_reference` takes them.
+        operator: Blur and grids of the pair where they are known; else they are found as for a fusion.
+
+    Raises:
+        PifnetError: The three do not belong together.
+    """
     require_same_bands(fused.scene, lr.scene, role="LR-HSI")
     require_same_crs(fused.scene, hr.scene, role="HR-MSI")
     area = scored_area(fused.scene, hr.scene, border=settings.border, role="HR-MSI")

@@ -1,30 +1,52 @@
 """All that can be said of a fused scene: against its reference, by its pair, or both."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from pifnet_cli.errors import SettingsError
+from pifnet_cli.fusion.pair_operator import PairOperator
 from pifnet_cli.metrics.with_reference import Scores
 from pifnet_cli.metrics.without_reference import UnreferencedScores
-from pifnet_cli.raster.reader import reopen_scene
+from pifnet_cli.raster.reader import open_scene, reopen_scene
 from pifnet_cli.reports.files import require_free, write_text
 from pifnet_cli.reports.pictures import ConsistencyMaps
 from pifnet_cli.reports.scores import agreement_csv, assessment_csv
 from pifnet_cli.scoring.with_reference import ReportFiles, score_scene
-from pifnet_cli.scoring.without_reference import score_without_reference
+from pifnet_cli.scoring.without_reference import fused_and_pair, score_open_scenes
 from pifnet_cli.settings import MetricsSettings
 
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
+class PairAssessment:
+    """Scores without a reference, their maps, and the blur and the grids of the pair that both were made with."""
+
+    scores: UnreferencedScores
+    maps: ConsistencyMaps
+    operator: PairOperator
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
-    """Scores against the reference, and those by the pair with their maps; None for what was not asked for."""
+    """Scores against the reference, those without it, or both.
+
+    Attributes:
+        scores: Against the reference; None where there is none.
+        by_pair: From the LR-HSI and the HR-MSI; None where they were not given.
+    """
 
     scores: Scores | None
-    unreferenced: UnreferencedScores | None
-    maps: ConsistencyMaps | None = None
+    by_pair: PairAssessment | None = None
+
+    @property
+    def unreferenced(self) -> UnreferencedScores | None:
+        """The scores that need no reference."""
+        return None if self.by_pair is None else self.by_pair.scores
 
 
 def assess_scene(
@@ -56,40 +78,45 @@ def assess_scene(
     if pair is None:
         if reference is None:
             raise SettingsError("nothing to score by: give REFERENCE, or --lr and --hr, or all three")
-        return Assessment(score_scene(fused, reference, settings, files=files, progress=progress), None)
+        return Assessment(score_scene(fused, reference, settings, files=files, progress=progress))
     _require_free(files, [fused, *pair, *([reference] if reference else [])], settings)
     if reference is None:
-        return _by_pair(fused, pair, settings, files, checkpoint=checkpoint, progress=progress)
-    maps = ConsistencyMaps()
+        by_pair = _by_pair(fused, pair, settings, checkpoint=checkpoint, progress=progress)
+        _write_without_reference(by_pair, fused, pair, files)
+        return Assessment(None, by_pair)
     scores = score_scene(fused, reference, settings, files=replace(files, csv=None), progress=progress)
-    unreferenced = score_without_reference(
-        fused, *pair, settings, checkpoint=checkpoint, observers=[maps], progress=progress
-    )
+    by_pair = _by_pair(fused, pair, settings, checkpoint=checkpoint, progress=progress)
     if files.csv is not None:
         paths = {"fused": fused, "reference": reference, "lr": pair[0], "hr": pair[1]}
-        write_text(files.csv, assessment_csv(scores, unreferenced, paths=paths))
-    return Assessment(scores, unreferenced, maps)
+        write_text(files.csv, assessment_csv(scores, by_pair.scores, paths=paths))
+    return Assessment(scores, by_pair)
 
 
 def _by_pair(
     fused: Path,
     pair: tuple[Path, Path],
     settings: MetricsSettings,
-    files: ReportFiles,
     *,
     checkpoint: Path | None,
     progress: Progress,
-) -> Assessment:
+) -> PairAssessment:
     maps = ConsistencyMaps()
-    scores = score_without_reference(fused, *pair, settings, checkpoint=checkpoint, observers=[maps], progress=progress)
+    with ExitStack() as stack:
+        stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
+        fused_reader, lr, hr = (stack.enter_context(open_scene(path)) for path in (fused, *pair))
+        scenes = fused_and_pair(fused_reader, lr, hr, settings)
+        scores = score_open_scenes(scenes, settings, checkpoint=checkpoint, observers=[maps], progress=progress)
+    return PairAssessment(scores, maps, scenes.operator)
+
+
+def _write_without_reference(found: PairAssessment, fused: Path, pair: tuple[Path, Path], files: ReportFiles) -> None:
     if files.csv is not None:
         paths = {"fused": fused, "lr": pair[0], "hr": pair[1]}
-        write_text(files.csv, assessment_csv(None, scores, paths=paths))
+        write_text(files.csv, assessment_csv(None, found.scores, paths=paths))
     if files.bands_csv is not None:
         with reopen_scene(pair[0]) as lr:
-            write_text(files.bands_csv, agreement_csv(scores, lr.scene.bands))
-    maps.write(sam_map=files.sam_map, error_map=files.error_map)
-    return Assessment(None, scores, maps)
+            write_text(files.bands_csv, agreement_csv(found.scores, lr.scene.bands))
+    found.maps.write(sam_map=files.sam_map, error_map=files.error_map)
 
 
 def _require_free(files: ReportFiles, scenes: list[Path], settings: MetricsSettings) -> None:

@@ -10,9 +10,9 @@ from pifnet_cli.catalog import Method
 from pifnet_cli.choices import BandChoice, Overwrite
 from pifnet_cli.errors import SceneWriteError, SettingsError
 from pifnet_cli.fusion.run import FusedScene
-from pifnet_cli.pages.fusion_page import FusionFiles, require_fusion_report, write_fusion_report
+from pifnet_cli.pages.fusion_page import require_fusion_page, write_fusion_page
 from pifnet_cli.pages.page import Section, facts_table
-from pifnet_cli.pages.views import RunFacts
+from pifnet_cli.pages.provenance import FusionFiles, RunFacts
 from pifnet_cli.settings import FuseSettings, ReportSettings
 from pifnet_cli.workflows.fuse import fuse_scene
 from scenes import write_scene
@@ -48,7 +48,7 @@ def fused(files: FusionFiles) -> FusedScene:
 
 def report(files: FusionFiles, fused: FusedScene, page: Path, **given: object) -> Parsed:
     points = given.pop("points", ())
-    write_fusion_report(ReportSettings(page, points), fused, files, SETTINGS, **given)
+    write_fusion_page(ReportSettings(page, points), fused, files, SETTINGS, **given)
     return parsed(page.read_text(encoding="utf-8"))
 
 
@@ -156,7 +156,7 @@ def test_bands_that_were_left_out_are_left_out_of_the_page(files: FusionFiles, t
     settings = replace(SETTINGS, bands=BandChoice.GOOD)
     of_good = replace(files, output=tmp_path / "good.tif")
     fused = fuse_scene(of_good.lr_hsi, of_good.hr_msi, of_good.output, settings)
-    write_fusion_report(ReportSettings(tmp_path / "r.html"), fused, of_good, settings)
+    write_fusion_page(ReportSettings(tmp_path / "r.html"), fused, of_good, settings)
     found = parsed((tmp_path / "r.html").read_text(encoding="utf-8"))
     assert "How well it can work here" in found.text
     assert "Agreement with the pair" not in found.text
@@ -171,7 +171,7 @@ def test_a_point_outside_is_told_by_the_report_too(files: FusionFiles, fused, tm
 def test_scenes_that_do_not_fit_are_left_to_the_fusion_to_refuse(files: FusionFiles, tmp_path: Path) -> None:
     bare = write_scene(tmp_path / "bare.tif", np.ones((3, 96, 120), dtype=np.float32), transform=HR, crs=None)
     given = FusionFiles(files.lr_hsi, bare, tmp_path / "o.tif")
-    require_fusion_report(ReportSettings(tmp_path / "r.html", ((1, 1),)), given, SETTINGS)
+    require_fusion_page(ReportSettings(tmp_path / "r.html", ((1, 1),)), given, SETTINGS)
 
 
 def test_a_failure_says_that_the_fused_scene_is_complete(files: FusionFiles, fused, tmp_path: Path) -> None:
@@ -186,28 +186,28 @@ def test_a_failure_says_that_the_fused_scene_is_complete(files: FusionFiles, fus
 @pytest.mark.parametrize("which", ["lr_hsi", "hr_msi"])
 def test_a_page_over_an_input_is_refused(files: FusionFiles, which: str) -> None:
     with pytest.raises(SceneWriteError, match="is an input"):
-        require_fusion_report(ReportSettings(getattr(files, which), (), Overwrite.REPLACE), files, SETTINGS)
+        require_fusion_page(ReportSettings(getattr(files, which), (), Overwrite.REPLACE), files, SETTINGS)
 
 
 def test_a_page_over_the_data_file_of_the_lr_hsi_is_refused(files: FusionFiles) -> None:
     page = files.lr_hsi.with_suffix(".img")
     with pytest.raises(SceneWriteError, match="is an input"):
-        require_fusion_report(ReportSettings(page, (), Overwrite.REPLACE), files, SETTINGS)
+        require_fusion_page(ReportSettings(page, (), Overwrite.REPLACE), files, SETTINGS)
 
 
 @pytest.mark.parametrize("name", ["new.hdr", "new.img"])
 def test_a_page_over_the_output_is_refused_before_either_exists(files: FusionFiles, tmp_path: Path, name: str) -> None:
     given = FusionFiles(files.lr_hsi, files.hr_msi, tmp_path / "new.hdr")
     with pytest.raises(SceneWriteError, match="is also the output"):
-        require_fusion_report(ReportSettings(tmp_path / name, (), Overwrite.REPLACE), given, SETTINGS)
+        require_fusion_page(ReportSettings(tmp_path / name, (), Overwrite.REPLACE), given, SETTINGS)
 
 
 def test_a_page_that_exists_is_refused(files: FusionFiles, tmp_path: Path) -> None:
     (tmp_path / "r.html").touch()
     with pytest.raises(SceneWriteError, match="exists; give --overwrite"):
-        require_fusion_report(ReportSettings(tmp_path / "r.html"), files, SETTINGS)
+        require_fusion_page(ReportSettings(tmp_path / "r.html"), files, SETTINGS)
 
 
 def test_a_point_outside_is_refused_before_anything_is_fused(files: FusionFiles, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--point 96,0: the scene has rows 0 to 95 and columns 0 to 119"):
-        require_fusion_report(ReportSettings(tmp_path / "r.html", ((96, 0),)), files, SETTINGS)
+        require_fusion_page(ReportSettings(tmp_path / "r.html", ((96, 0),)), files, SETTINGS)

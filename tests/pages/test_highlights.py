@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from affine import Affine
 
-from pifnet_cli.pages.highlights import busiest_window, distinct_spectra, texture
+from pifnet_cli.errors import SettingsError
+from pifnet_cli.pages.highlights import busiest_window, distinct_spectra, named_points, require_inside, texture
 from pifnet_cli.reports.pictures import Mosaic
-from pifnet_cli.scene import Window
+from pifnet_cli.scene import Grid, Window
 
 
 def busiest(image: np.ndarray, side: int, largest_side: int = 1024) -> Window:
@@ -97,3 +99,16 @@ def test_few_spectra_give_few_points() -> None:
 
 def test_equal_spectra_do_not_end_in_a_circle() -> None:
     assert 1 <= len(distinct_spectra(np.ones((50, 3)))) <= 6
+
+
+def test_points_have_letters_and_the_map_coordinates_of_their_centres() -> None:
+    points = named_points(
+        [(0, 0, "typical"), (5, 2, "asked for")], Grid(10, 10, Affine(10, 0, 365000, 0, -10, 5807000), None)
+    )
+    assert [(point.label, point.place) for point in points] == [("A", "365005, 5806995"), ("B", "365025, 5806945")]
+
+
+@pytest.mark.parametrize("point", [(10, 0), (0, 20)])
+def test_points_outside_are_refused(point: tuple[int, int]) -> None:
+    with pytest.raises(SettingsError, match=rf"--point {point[0]},{point[1]}: the scene has rows 0 to 9 and columns"):
+        require_inside([(9, 19), point], height=10, width=20)

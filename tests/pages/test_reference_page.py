@@ -7,12 +7,11 @@ from affine import Affine
 from pages import Parsed, fetched, parsed
 from pifnet_cli.choices import Overwrite
 from pifnet_cli.errors import SceneWriteError, SettingsError
-from pifnet_cli.pages.metrics_page import require_report
+from pifnet_cli.pages.metrics_page import require_metrics_page, write_metrics_page
 from pifnet_cli.pages.page import Section, facts_table
-from pifnet_cli.pages.reference_page import write_score_report
-from pifnet_cli.pages.views import RunFacts
-from pifnet_cli.scoring.with_reference import score_scene
+from pifnet_cli.pages.provenance import RunFacts, ScoredFiles
 from pifnet_cli.settings import MetricsSettings, ReportSettings
+from pifnet_cli.workflows.metrics import assess_scene
 from scenes import NORTH_UP, write_scene
 
 WAVELENGTHS = (460.0, 550.0, 640.0, 700.0, 800.0, 1600.0, 2200.0)
@@ -34,8 +33,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def report(pair: tuple[Path, Path], page: Path, settings: MetricsSettings, **given: object) -> Parsed:
-    scores = score_scene(*pair, settings)
-    write_score_report(ReportSettings(page, given.pop("points", ())), scores, *pair, settings, **given)
+    scores = assess_scene(*pair, None, settings)
+    write_metrics_page(ReportSettings(page, given.pop("points", ())), scores, ScoredFiles(*pair), settings, **given)
     return parsed(page.read_text(encoding="utf-8"))
 
 
@@ -113,12 +112,12 @@ def test_scenes_without_wavelengths_have_a_page(tmp_path: Path) -> None:
 def test_a_page_over_an_input_or_another_output_is_refused(pair: tuple[Path, Path], tmp_path: Path) -> None:
     for path in (*pair, pair[1].with_suffix(".img")):
         with pytest.raises(SceneWriteError, match="is an input"):
-            require_report(ReportSettings(path, (), Overwrite.REPLACE), pair)
+            require_metrics_page(ReportSettings(path, (), Overwrite.REPLACE), ScoredFiles(*pair))
     page = ReportSettings(tmp_path / "r.csv", (), Overwrite.REPLACE)
     with pytest.raises(SceneWriteError, match="two outputs have this name"):
-        require_report(page, pair, others=[tmp_path / "r.csv"])
+        require_metrics_page(page, ScoredFiles(*pair), others=[tmp_path / "r.csv"])
 
 
 def test_a_point_outside_is_refused(pair: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--point 60,0: the scene has rows 0 to 59"):
-        require_report(ReportSettings(tmp_path / "r.html", ((60, 0),)), pair)
+        require_metrics_page(ReportSettings(tmp_path / "r.html", ((60, 0),)), ScoredFiles(*pair))

@@ -3,12 +3,14 @@ import pytest
 
 from pages import parsed
 from pifnet_cli.pages.charts import Curve
-from pifnet_cli.pages.page import Comparison, Image, Page, Section, facts_table, render_page
+from pifnet_cli.pages.highlights import Point
+from pifnet_cli.pages.page import Chart, Comparison, Image, Page, Section, facts_table, render_page
 from pifnet_cli.pages.sections import (
     DETAIL_SIDE,
-    Point,
-    View,
+    BandFact,
+    DrawnView,
     band_positions,
+    bands_section,
     bands_table,
     detail_section,
     detail_side,
@@ -27,8 +29,8 @@ def ramp(low: float, high: float) -> np.ndarray:
     return np.broadcast_to(np.linspace(low, high, 101, dtype=np.float32), (3, 40, 101)).copy()
 
 
-def view(name: str, image: np.ndarray, like: np.ndarray) -> View:
-    return View(name, f"bands of {name}", image, image[:, :20, :20], like)
+def view(name: str, image: np.ndarray, like: np.ndarray) -> DrawnView:
+    return DrawnView(name, f"bands of {name}", image, image[:, :20, :20], like)
 
 
 def pictures(section: Section) -> list[np.ndarray]:
@@ -137,3 +139,14 @@ def test_all_bands_are_listed_with_what_is_known() -> None:
     assert table.is_folded
     assert table.header == ("band", "name", "wavelength, nm", "noise", "usable")
     assert table.rows == (("1", "a", "500.25", "0.5", "yes"), ("2", "b", "600", "-", "no"))
+
+
+def test_every_quantity_over_the_bands_has_a_chart() -> None:
+    x = np.arange(6.0)
+    facts = [BandFact("noise", (("", x),)), BandFact("share, %", (("before", x), ("after", x + 1)), from_zero=False)]
+    one, two = bands_section(x, "band", facts).parts
+    assert isinstance(one, Chart)
+    assert isinstance(two, Chart)
+    assert ">noise<" in one.svg
+    assert ">noise<" not in two.svg
+    assert [word for word in ("before", "after", "share, %", "band") if f">{word}<" not in two.svg] == []

@@ -4,7 +4,7 @@ import numpy as np
 
 from pifnet_cli.degrade.psf import gaussian_from_mtf
 from pifnet_cli.pages.page import Chart, Section, Table
-from pifnet_cli.pages.sensor_sections import BandFact, SensorFacts, bands_section, sensor_section, srf_section
+from pifnet_cli.pages.sensor_sections import SensorFacts, sensor_section, srf_section
 
 FACTS = SensorFacts(
     psf=gaussian_from_mtf(0.3, ratio_rows=4.0, ratio_columns=2.5),
@@ -64,12 +64,3 @@ def test_every_multispectral_band_has_its_response() -> None:
     weights = np.abs(np.random.default_rng(0).standard_normal((3, 20)))
     section = srf_section(weights, np.linspace(400, 900, 20), names=["blue", "green", "$red"], text="estimated")
     assert {"blue", "green", "$red", "wavelength, nm"} <= set(words(section.parts[0]))
-
-
-def test_every_quantity_over_the_bands_has_a_chart() -> None:
-    x = np.arange(6.0)
-    facts = [BandFact("noise", (("", x),)), BandFact("share, %", (("before", x), ("after", x + 1)), from_zero=False)]
-    section = bands_section(x, "band", facts)
-    one, two = section.parts
-    assert "noise" in words(one)
-    assert {"before", "after", "share, %", "band"} <= set(words(two))

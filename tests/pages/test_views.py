@@ -4,24 +4,21 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from pifnet_cli.errors import SettingsError
 from pifnet_cli.pages.views import (
-    Eye,
+    View,
     band_words,
+    draw_views,
     full_blocks,
-    look_at,
     lr_pixel,
-    named_points,
     natural_bands,
     reader_of_nearest,
     reader_on,
-    require_inside,
     scene_blocks,
     spectrum_at,
 )
 from pifnet_cli.pair.alignment import align
 from pifnet_cli.raster.reader import open_scene
-from pifnet_cli.scene import Bands, Grid, WavelengthUnit, Window
+from pifnet_cli.scene import Bands, WavelengthUnit, Window
 from scenes import ROTATED, write_scene
 
 LR, HR = Affine(40, 0, 365000, 0, -40, 5807000), Affine(10, 0, 365000, 0, -10, 5807000)
@@ -85,7 +82,7 @@ def test_a_rotated_lr_scene_is_shown_in_its_own_pixels(tmp_path: Path) -> None:
     with open_scene(lr) as lr_reader, open_scene(hr) as hr_reader:
         alignment = align(lr_reader.scene, hr_reader.scene)
         image = reader_of_nearest(lr_reader, (0, 1, 2), alignment)(Window(0, 0, 24, 20))
-        assert lr_pixel(alignment, 9, 14) == Window(2, 3, 1, 1)
+        assert lr_pixel(alignment, 9, 14) == (2, 3)
     np.testing.assert_array_equal(image, pixels.repeat(4, axis=1).repeat(4, axis=2))
 
 
@@ -95,7 +92,7 @@ def test_beyond_the_lr_scene_nothing_is_shown(tmp_path: Path) -> None:
     with open_scene(lr) as lr_reader, open_scene(hr) as hr_reader:
         alignment = align(lr_reader.scene, hr_reader.scene, extent="hr")
         assert np.isnan(reader_of_nearest(lr_reader, (0, 1, 2), alignment)(Window(40, 40, 9, 9))).all()
-        assert lr_pixel(alignment, 50, 50) == Window(5, 4, 1, 1)
+        assert lr_pixel(alignment, 50, 50) == (5, 4)
 
 
 def test_overviews_are_of_all_and_details_of_a_part(tmp_path: Path) -> None:
@@ -104,28 +101,28 @@ def test_overviews_are_of_all_and_details_of_a_part(tmp_path: Path) -> None:
     path = write_scene(tmp_path / "a.tif", pixels)
     stages: list[tuple[str, int, int]] = []
     with open_scene(path) as reader:
-        eyes = [
-            Eye("flat", (0, 1, 2), "", lambda window: np.ones((3, window.height, window.width), np.float32), like=1),
-            Eye("a", (3, 0, 1), "", reader_on(reader, (3, 0, 1), Window(0, 0, 0, 0))),
+        wanted = [
+            View("flat", "", lambda window: np.ones((3, window.height, window.width), np.float32), like=1),
+            View("a", "", reader_on(reader, (3, 0, 1))),
         ]
-        look = look_at(eyes, height=100, width=120, textured=1, progress=lambda *step: stages.append(step))
-    flat, view = look.views
+        views = draw_views(wanted, height=100, width=120, textured=1, progress=lambda *step: stages.append(step))
+    flat, view = views.drawn
     np.testing.assert_array_equal(view.overview, pixels[[3, 0, 1]])
-    np.testing.assert_array_equal(view.detail, pixels[[3, 0, 1]][(slice(None), *look.window.slices)])
+    np.testing.assert_array_equal(view.detail, pixels[[3, 0, 1]][(slice(None), *views.detail.slices)])
     assert flat.like is view.overview
     assert view.like is view.overview
-    assert abs(look.window.row - 40) <= 2
-    assert abs(look.window.column - 60) <= 2
+    assert abs(views.detail.row - 40) <= 2
+    assert abs(views.detail.column - 60) <= 2
     assert stages == [("drawing the report", 1, 1)]
 
 
 def test_places_without_pixels_are_known() -> None:
     pixels = np.ones((3, 40, 50), dtype=np.float32)
     pixels[1, 7, 9] = np.nan
-    eye = Eye("a", (0, 1, 2), "", lambda window: pixels[(slice(None), *window.slices)])
-    look = look_at([eye], height=40, width=50, textured=0, progress=lambda *_step: None)
-    assert look.shows(7, 8, height=40)
-    assert not look.shows(7, 9, height=40)
+    view = View("a", "", lambda window: pixels[(slice(None), *window.slices)])
+    views = draw_views([view], height=40, width=50, textured=0)
+    assert views.last_shows(7, 8, height=40)
+    assert not views.last_shows(7, 9, height=40)
 
 
 def test_a_spectrum_has_gaps_where_bands_are_bad_or_without_data(tmp_path: Path) -> None:
@@ -137,12 +134,24 @@ def test_a_spectrum_has_gaps_where_bands_are_bad_or_without_data(tmp_path: Path)
     np.testing.assert_array_equal(values, [pixels[0, 4, 2], np.nan, np.nan, pixels[3, 4, 2]])
 
 
-def test_points_have_letters_and_the_map_coordinates_of_their_centres() -> None:
-    points = named_points([(0, 0, "typical"), (5, 2, "asked for")], Grid(10, 10, HR, None))
-    assert [(point.label, point.place) for point in points] == [("A", "365005, 5806995"), ("B", "365025, 5806945")]
+def test_a_view_is_empty_beyond_its_scene_and_beyond_what_it_may_show(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).random((3, 6, 5)).astype(np.float32)
+    path = write_scene(tmp_path / "a.tif", pixels)
+    expected = np.full((3, 4, 9), np.nan, dtype=np.float32)
+    with open_scene(path) as reader:
+        image = reader_on(reader, (2, 1, 0), origin=Window(-1, -2, 0, 0))(Window(0, 0, 4, 9))
+        expected[:, 1:, 2:7] = pixels[::-1, :3]
+        np.testing.assert_array_equal(image, expected)
+        image = reader_on(reader, (2, 1, 0), origin=Window(-1, -2, 0, 0), within=Window(1, 1, 2, 3))(Window(0, 0, 4, 9))
+        expected[:, 1], expected[:, :, 2], expected[:, :, 6] = np.nan, np.nan, np.nan
+        np.testing.assert_array_equal(image, expected)
+        assert np.isnan(reader_on(reader, (2, 1, 0))(Window(6, 0, 4, 9))).all()
 
 
-@pytest.mark.parametrize("point", [(10, 0), (0, 20)])
-def test_points_outside_are_refused(point: tuple[int, int]) -> None:
-    with pytest.raises(SettingsError, match=rf"--point {point[0]},{point[1]}: the scene has rows 0 to 9 and columns"):
-        require_inside([(9, 19), point], height=10, width=20)
+@pytest.mark.parametrize("place", [(-1, 0), (6, 0), (0, 5)])
+def test_beyond_its_scene_a_spectrum_is_empty(tmp_path: Path, place: tuple[int, int]) -> None:
+    path = write_scene(tmp_path / "a.tif", np.ones((4, 6, 5), dtype=np.float32))
+    with open_scene(path) as reader:
+        assert np.isnan(spectrum_at(reader, *place)).tolist() == [True] * 4
+        assert np.isnan(spectrum_at(reader, 2, 2, within=Window(3, 0, 3, 5))).all()
+        assert spectrum_at(reader, 3, 2, within=Window(3, 0, 3, 5)).tolist() == [1.0] * 4

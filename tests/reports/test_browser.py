@@ -9,11 +9,9 @@ from affine import Affine
 
 from browser import Tab, chromium, open_tab
 from pifnet_cli.catalog import Method
-from pifnet_cli.pages.fusion_page import FusionFiles, write_fusion_report
-from pifnet_cli.pages.metrics_page import write_report
-from pifnet_cli.pages.reference_page import write_score_report
-from pifnet_cli.pages.views import RunFacts
-from pifnet_cli.scoring.with_reference import score_scene
+from pifnet_cli.pages.fusion_page import write_fusion_page
+from pifnet_cli.pages.metrics_page import write_metrics_page
+from pifnet_cli.pages.provenance import FusionFiles, RunFacts, ScoredFiles
 from pifnet_cli.settings import FuseSettings, MetricsSettings, ReportSettings
 from pifnet_cli.workflows.fuse import fuse_scene
 from pifnet_cli.workflows.metrics import assess_scene
@@ -37,13 +35,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     files = FusionFiles(lr, hr, folder / HOSTILE)
     run = RunFacts(f"pifnet fuse '{HOSTILE}'", (HOSTILE,))
     fused = fuse_scene(lr, hr, files.output, settings)
-    write_fusion_report(ReportSettings(folder / "fusion.html"), fused, files, settings, run=run)
-    scored = MetricsSettings(ratio=4)
-    scores = score_scene(files.output, reference, scored)
-    write_score_report(ReportSettings(folder / "scores.html"), scores, files.output, reference, scored, run=run)
-    found = assess_scene(files.output, None, (lr, hr), MetricsSettings())
-    page, asked = ReportSettings(folder / "agreement.html", ((20, 31),)), MetricsSettings()
-    write_report(page, found, files.output, None, (lr, hr), asked, run=run, progress=lambda *_: None)
+    write_fusion_page(ReportSettings(folder / "fusion.html"), fused, files, settings, run=run)
+    for name, truth_of, pair, points in (("scores", reference, None, ()), ("agreement", None, (lr, hr), ((20, 31),))):
+        scored = MetricsSettings(ratio=4)
+        found = assess_scene(files.output, truth_of, pair, scored)
+        scenes, page = ScoredFiles(files.output, truth_of, pair), ReportSettings(folder / f"{name}.html", points)
+        write_metrics_page(page, found, scenes, scored, run=run)
     return {name: folder / f"{name}.html" for name in ("fusion", "scores", "agreement")}
 
 
