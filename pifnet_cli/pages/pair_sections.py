@@ -77,9 +77,8 @@ def pair_spectra_section(pair: FusedPair, points: Sequence[Point]) -> Section:
     """Show the spectra of all three scenes at each point."""
     positions, x_label = band_positions(pair.fused.scene.bands)
     fused = [spectrum_at(pair.fused, point.row, point.column) for point in points]
-    msi = _msi_curves(pair, points, fused)
     curves = []
-    for point, spectrum, *of_msi in zip(points, fused, *([msi] if msi else []), strict=True):
+    for point, spectrum, of_msi in zip(points, fused, _msi_curves(pair, points, fused), strict=True):
         coarse = spectrum_at(pair.lr, *lr_pixel(pair.alignment, point.row, point.column))
         spread = None if pair.sigma is None else spectrum_at(pair.sigma, point.row, point.column)
         label = "fused" if spread is None else "fused, ± 1 standard deviation"
@@ -155,16 +154,16 @@ def agreement_section(scores: UnreferencedScores, maps: ConsistencyMaps, bands: 
     )
 
 
-def _msi_curves(pair: FusedPair, points: Sequence[Point], fused: Sequence[Floats]) -> list[Curve]:
-    """Curves of the HR-MSI, one for each point, in the numbers of the fused scene; [] without wavelengths."""
+def _msi_curves(pair: FusedPair, points: Sequence[Point], fused: Sequence[Floats]) -> list[list[Curve]]:
+    """The HR-MSI's curve at each point, in the numbers of the fused scene; none without wavelengths."""
     msi_nm, wavelengths_nm = pair.hr.scene.bands.wavelengths_nm, pair.fused.scene.bands.wavelengths_nm
     if msi_nm is None or wavelengths_nm is None:
-        return []
+        return [[] for _ in points]
     origin = pair.alignment.output
     msi = [spectrum_at(pair.hr, point.row + origin.row, point.column + origin.column) for point in points]
     factor = _factor(wavelengths_nm, fused, msi_nm, msi)
     label = "HR-MSI" if factor == 1.0 else f"HR-MSI x {factor:.4g}"
-    return [Curve(label, msi_nm, values * factor, stroke=Stroke.POINTS) for values in msi]
+    return [[Curve(label, msi_nm, values * factor, stroke=Stroke.POINTS)] for values in msi]
 
 
 def _factor(wavelengths_nm: Floats, fused: Sequence[Floats], msi_nm: Floats, msi: Sequence[Floats]) -> float:

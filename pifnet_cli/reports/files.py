@@ -1,4 +1,4 @@
-"""Report files: written under another name, seen when complete."""
+"""Files of reports: checked before anything is computed, and visible under their names only when complete."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from pifnet_cli.raster.publishing.publication import publish
 
 
 def require_free(outputs: Sequence[Path], *, inputs: Sequence[Path], overwrite: Overwrite) -> None:
-    """Refuse report files that could not be published, before anything is computed.
+    """Refuse files that could not be published.
 
     Raises:
         SceneWriteError: A file exists, is an input, is asked for twice, or has no folder to be written to.
@@ -33,7 +33,7 @@ def require_free(outputs: Sequence[Path], *, inputs: Sequence[Path], overwrite: 
 
 @contextmanager
 def published(output: Path) -> Iterator[Path]:
-    """A name to write to; the file takes its own name when the block ends, and is removed if it fails.
+    """Yield a temporary path to write to; the file is renamed to `output` when the block ends, or removed if it fails.
 
     Raises:
         SceneWriteError: The file cannot be written.
@@ -49,6 +49,10 @@ def published(output: Path) -> Iterator[Path]:
 
 
 def write_text(output: Path, text: str) -> None:
-    """Publish a text file."""
+    """Publish a text file, in UTF-8.
+
+    Raises:
+        SceneWriteError: The file cannot be written.
+    """
     with published(output) as partial:
         partial.write_text(text, encoding="utf-8")

@@ -1,4 +1,8 @@
-"""Pictures of scenes: pseudo-colour previews, maps of spectral angle and of error, as PNG."""
+"""Pictures of scenes as PNG: from small images of large scenes, through colours, to previews and maps of differences.
+
+Scenes are seen block by block: a `Mosaic` gathers them in bounded memory, `pseudo_colour` and `colour_map` paint what
+it has gathered, and the classes below do both while a fused scene is scored.
+"""
 
 import math
 from collections.abc import Callable
@@ -22,10 +26,11 @@ RGB_NM = (640.0, 550.0, 460.0)
 MAP_COLOURS = np.array([(18, 20, 74), (22, 98, 138), (52, 162, 122), (196, 205, 74), (255, 246, 200)], dtype=float)
 
 Picture = NDArray[np.uint8]  # (4, h, w): red, green, blue, opacity
+Difference = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]  # two (C, h, w) -> (h, w)
 
 
 class Mosaic:
-    """A small image of a large scene, filled by windows: means of k x k valid pixels. Memory is bounded."""
+    """A small image of a large scene, filled window by window: means over k x k pixels, of the valid ones."""
 
     def __init__(self, channels: int, *, height: int, width: int, largest_side: int = LARGEST_SIDE) -> None:
         self.factor = math.ceil(max(height, width) / largest_side)
@@ -34,7 +39,7 @@ class Mosaic:
         self._counts = np.zeros((1, *shape), dtype=np.float32)
 
     def add(self, values: NDArray[np.floating[Any]], window: Window) -> None:
-        """Add (channels, h, w) that lie at `window` of the scene; a pixel invalid in one channel is so in all."""
+        """Add (channels, h, w) at `window` of the scene; a pixel that is invalid in one channel is left out of all."""
         is_valid = np.isfinite(values).all(axis=0, keepdims=True)
         self._add_cells(self._sums, np.where(is_valid, values, 0.0), window)
         self._add_cells(self._counts, is_valid.astype(np.float32), window)
@@ -50,7 +55,7 @@ class Mosaic:
         target[:, row : row + cells.shape[1], column : column + cells.shape[2]] += cells
 
     def _starts(self, first: int, count: int) -> NDArray[np.intp]:
-        """Where new cells begin among `count` pixels from `first` on."""
+        """Indices at which a new cell begins among `count` pixels from `first` on."""
         cells = np.arange(first, first + count) // self.factor
         return np.flatnonzero(np.diff(cells, prepend=-1))
 
@@ -93,7 +98,7 @@ def stretch_limits(values: Pixels) -> tuple[float, float]:
 
 
 def side_by_side(left: Picture, right: Picture) -> Picture:
-    """Two pictures of one height, with a transparent gap of eight pixels."""
+    """Join two pictures of one height, with a transparent gap of eight pixels."""
     gap = np.zeros((4, left.shape[1], 8), dtype=np.uint8)
     return np.concatenate([left, gap, right], axis=2)
 
@@ -109,7 +114,7 @@ def write_png(output: Path, picture: Picture, *, description: str) -> None:
 
 
 def png_bytes(picture: Picture, *, description: str) -> bytes:
-    """A picture as the content of a PNG file, with the description stored as text."""
+    """Encode a picture as PNG, with the description stored as text."""
     channels, height, width = picture.shape
     profile = {"driver": "PNG", "count": channels, "height": height, "width": width, "dtype": "uint8"}
     # Encoded in memory: GDAL's driver leaves a sidecar file, and reports a full disk in ways of its own.
@@ -119,23 +124,23 @@ def png_bytes(picture: Picture, *, description: str) -> bytes:
         return bytes(memory.read())
 
 
-def _picture(colours: NDArray[np.floating[Any]], is_valid: NDArray[np.bool_]) -> Picture:
-    opacity = np.where(is_valid, 255, 0)[None]
-    return np.concatenate([np.rint(colours), opacity]).astype(np.uint8)
+def spectral_rmse(fused: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(C, ...) and (C, ...) -> (...): root mean square difference over the bands."""
+    return np.asarray(np.sqrt(np.mean((fused - reference) ** 2, axis=0)))
 
 
 class ComparisonPicture(Protocol):
-    """What a pass over two scenes can fill."""
+    """A picture that is filled block by block while a fused scene is scored against its reference."""
 
     def add(self, fused: Pixels, reference: Pixels, window: Window) -> None:
         """Add (C, h, w) of both scenes that lie at `window` of the scored area."""
 
     def write(self) -> str:
-        """Publish the picture; returns what its colours mean."""
+        """Publish the picture, and return what its colours mean."""
 
 
 class PseudoColour:
-    """Fused scene left, reference right, both stretched between the 2 % and 98 % points of the reference.
+    """A picture of the fused scene (left) and the reference (right), both stretched like the reference.
 
     `bands` are red, green and blue, counted from 1.
     """
@@ -161,13 +166,10 @@ class PseudoColour:
         return description
 
 
-Difference = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
-
-
 class DifferenceMosaic:
-    """A difference per pixel, gathered block by block.
+    """An image of the difference of two scenes in each pixel.
 
-    `difference` turns two (C, h, w) into (h, w); `bands`, from 0, are those that it sees, None for all.
+    `difference` compares spectra; `bands` are those that it is given, counted from 0, or all when None.
     """
 
     def __init__(
@@ -192,9 +194,9 @@ class DifferenceMosaic:
 
 
 class DifferenceMap:
-    """A difference per pixel, painted from dark blue at 0 to pale yellow at its 98 % point.
+    """A picture of the difference of two scenes in each pixel, from dark blue at 0 to pale yellow at its 98 % point.
 
-    `difference` turns two (C, h, w) into (h, w); `quantity` says what it is, with its unit.
+    `difference` compares spectra of `bands`, counted from 0; `quantity` names what it returns, with its unit.
     """
 
     def __init__(
@@ -214,23 +216,19 @@ class DifferenceMap:
 
 
 def write_difference(path: Path, image: Pixels, *, quantity: str) -> str:
-    """Publish a map of differences (h, w); returns what its colours mean."""
+    """Publish a map of differences (h, w), and return what its colours mean."""
     _, top = stretch_limits(image)
     description = f"{quantity}, 0 (dark) to {top:.4g} (bright)"
     write_png(path, colour_map(image, top=top), description=description)
     return description
 
 
-def spectral_rmse(fused: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(C, ...) and (C, ...) -> (...): root mean square difference over the bands."""
-    return np.asarray(np.sqrt(np.mean((fused - reference) ** 2, axis=0)))
-
-
 class ConsistencyMaps:
-    """An observer of `score_without_reference`: three maps of at most 2048 pixels a side, NaN where nothing is scored.
+    """Three maps of how a fused scene agrees with its pair, filled as an observer of `score_without_reference`.
 
     `lr_sam` is the angle between the degraded fused scene and the LR-HSI, in degrees; `lr_rmse` their root mean square
-    difference over bands; `msi_rmse` that between the projected fused spectra and the HR-MSI.
+    difference over bands; `msi_rmse` that between the projected fused spectra and the HR-MSI. Maps have at most 2048
+    pixels a side, and NaN where nothing is scored.
     """
 
     def begin(self, lr_grid: Grid, hr_grid: Grid) -> None:
@@ -250,23 +248,28 @@ class ConsistencyMaps:
 
     @property
     def lr_sam(self) -> Pixels:
-        """(h, w)."""
+        """(h, w). Angle between the degraded fused scene and the LR-HSI, degrees."""
         return self._lr_sam.image()
 
     @property
     def lr_rmse(self) -> Pixels:
-        """(h, w)."""
+        """(h, w). RMSE between the degraded fused scene and the LR-HSI."""
         return self._lr_rmse.image()
 
     @property
     def msi_rmse(self) -> Pixels:
-        """(H, W)."""
+        """(H, W). RMSE between the projected fused spectra and the HR-MSI."""
         return self._msi_rmse.image()
 
     def write(self, *, sam_map: Path | None, error_map: Path | None) -> tuple[str, ...]:
-        """Publish those maps at LR that have a name; returns what their colours mean."""
+        """Publish the maps on the LR grid for which a path is given, and return what their colours mean."""
         maps = (
             (sam_map, self.lr_sam, "spectral angle to the LR-HSI in degrees"),
             (error_map, self.lr_rmse, "root mean square difference from the LR-HSI"),
         )
         return tuple(write_difference(path, image, quantity=what) for path, image, what in maps if path is not None)
+
+
+def _picture(colours: NDArray[np.floating[Any]], is_valid: NDArray[np.bool_]) -> Picture:
+    opacity = np.where(is_valid, 255, 0)[None]
+    return np.concatenate([np.rint(colours), opacity]).astype(np.uint8)

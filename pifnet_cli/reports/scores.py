@@ -16,7 +16,7 @@ from pifnet_cli.scene import Bands
 
 Record = dict[str, object]
 
-TABLE_ROWS = (
+TABLE_ROWS = (  # key, title, unit, which is better
     ("psnr", "PSNR", "dB", "higher"),
     ("psnr_bands", "PSNR, mean over bands", "dB", "higher"),
     ("ssim", "SSIM", "", "higher"),
@@ -28,8 +28,8 @@ TABLE_ROWS = (
     ("cc", "CC", "", "higher"),
 )
 
-COUNTS = ("pixels", "bands", "excluded_bands")  # that both sets of scores have
-UNREFERENCED_ROWS = (
+COUNTS = ("pixels", "bands", "excluded_bands")  # keys of both sets of scores
+UNREFERENCED_ROWS = (  # likewise
     ("qnr", "QNR", "", "higher"),
     ("d_lambda", "D_lambda", "", "lower"),
     ("d_s", "D_s", "", "lower"),
@@ -43,7 +43,7 @@ UNREFERENCED_ROWS = (
 
 
 def score_record(scores: Scores) -> Record:
-    """Scores by their JSON keys, the per-band ones left out.
+    """Scores against the reference by their JSON keys, without those of single bands.
 
     JSON knows neither NaN nor infinity: a score that is not defined is `None`, and so is the infinite PSNR of identical
     images, which `identical` tells apart.
@@ -55,12 +55,12 @@ def score_record(scores: Scores) -> Record:
 
 
 def scores_json(scores: Scores) -> str:
-    """One JSON object."""
+    """Scores against the reference as one JSON object."""
     return json.dumps(score_record(scores), indent=2, allow_nan=False)
 
 
 def unreferenced_record(scores: UnreferencedScores) -> Record:
-    """Scores by their JSON keys; of the per-band ones those of the MSI bands. Undefined ones are `None`."""
+    """Scores without reference by their JSON keys, with those of single MSI bands. Undefined scores are `None`."""
     values = asdict(scores)
     record = {name: _finite(value) for name, value in values.items() if name not in ("lr_per_band", "wald")}
     record["operator"] = {name: _finite(value) for name, value in values["operator"].items()}
@@ -71,18 +71,18 @@ def unreferenced_record(scores: UnreferencedScores) -> Record:
 
 
 def assessment_record(scores: Scores | None, unreferenced: UnreferencedScores | None) -> Record:
-    """Both sets in one; counts of pixels and bands that both have are those of the scores against the reference."""
+    """Both sets of scores in one; counts that both have are those of the scores against the reference."""
     told = {} if unreferenced is None else unreferenced_record(unreferenced)
     return told if scores is None else score_record(scores) | {key: told[key] for key in told if key not in COUNTS}
 
 
 def assessment_json(scores: Scores | None, unreferenced: UnreferencedScores | None) -> str:
-    """One JSON object."""
+    """Both sets of scores as one JSON object."""
     return json.dumps(assessment_record(scores, unreferenced), indent=2, allow_nan=False)
 
 
 def assessment_csv(scores: Scores | None, unreferenced: UnreferencedScores | None, *, paths: dict[str, Path]) -> str:
-    """A header line and one line of both sets; what belongs to the operator and the Wald level is named so."""
+    """A header line and one line of both sets; keys of the operator and of the Wald level begin with their names."""
     record: Record = {name: str(path) for name, path in paths.items()}
     record |= _flat(assessment_record(scores, unreferenced))
     if scores is not None:
@@ -91,34 +91,34 @@ def assessment_csv(scores: Scores | None, unreferenced: UnreferencedScores | Non
 
 
 def scores_csv(scores: Scores, *, fused: Path, reference: Path) -> str:
-    """A header line and one line of scores; undefined ones are empty, lists separated by blanks."""
+    """A header line and one line of scores; undefined scores are empty, entries of lists are separated by blanks."""
     record: Record = {"fused": str(fused), "reference": str(reference), **score_record(scores)}
     record |= {name: getattr(scores, name) for name in ("psnr", "psnr_bands")}  # CSV can say inf
     return _csv_text(list(record), [[_cell(value) for value in record.values()]])
 
 
 def band_scores_csv(scores: Scores, bands: Bands) -> str:
-    """A line per counted band, with its name and wavelength in nanometres where the file gives them."""
+    """A line for each scored band, with its name and its wavelength in nanometres where the file gives them."""
     rows = [[*_named(band.band, bands), *map(_cell, astuple(band)[1:])] for band in scores.per_band]
     header = ["band", "name", "wavelength_nm", *(item.name for item in fields(BandScores)[1:])]
     return _csv_text(header, rows)
 
 
 def agreement_csv(scores: UnreferencedScores, bands: Bands) -> str:
-    """A line per counted band: how the degraded fused scene agrees with the LR-HSI."""
+    """A line for each scored band: how the degraded fused scene agrees with the LR-HSI."""
     header = ["band", "name", "wavelength_nm", *(f"lr_{item.name}" for item in fields(BandAgreement)[1:])]
     rows = [[*_named(band.band, bands), *map(_cell, astuple(band)[1:])] for band in scores.lr_per_band]
     return _csv_text(header, rows)
 
 
 def assessment_tables(scores: Scores | None, unreferenced: UnreferencedScores | None) -> list[Table]:
-    """One table per set of scores."""
+    """Tables of both sets of scores for the terminal."""
     tables = [] if scores is None else [scores_table(scores)]
     return tables + ([] if unreferenced is None else unreferenced_tables(unreferenced))
 
 
 def unreferenced_tables(scores: UnreferencedScores) -> list[Table]:
-    """Scores for the eye, and those of the Wald level where there are any."""
+    """Tables of the scores without reference, and of those of the Wald level where there are any."""
     mtf, shift = scores.operator.mtf_at_nyquist, scores.operator.shift_lr_pixels
     table = _table(
         f"{scores.pixels} HR and {scores.lr_pixels} LR pixels, {scores.bands} bands\n"
@@ -134,12 +134,19 @@ def unreferenced_tables(scores: UnreferencedScores) -> list[Table]:
 
 
 def scores_table(scores: Scores) -> Table:
-    """Scores for the eye, with the better direction of each."""
+    """A table of the scores against the reference, with the better direction of each."""
     definitions = "" if scores.compat is Compat.NONE else f"; definitions: {scores.compat.value}"
     table = _table(f"{scores.pixels} pixels, {scores.bands} bands{definitions}")
     for name, title, unit, better in TABLE_ROWS:
         table.add_row(title, shown_score(getattr(scores, name)), unit, better)
     return table
+
+
+def shown_score(value: float) -> str:
+    """Six digits of a score, or the words "not defined" or "infinite"."""
+    if math.isnan(value):
+        return "not defined"
+    return "infinite" if math.isinf(value) else f"{value:.6g}"
 
 
 def _table(caption: str) -> Table:
@@ -152,14 +159,14 @@ def _table(caption: str) -> Table:
 
 
 def _named(number: int, bands: Bands) -> list[object]:
-    """A band's number from 1, name, and wavelength in nanometres; empty where the file does not tell."""
+    """Number from 1, name, and wavelength in nanometres of a band; empty where they are not known."""
     wavelengths, names = bands.wavelengths_nm, bands.names
     wavelength = "" if wavelengths is None else f"{wavelengths[number - 1]:.10g}"
     return [number, names[number - 1] if names else "", wavelength]
 
 
 def _flat(record: Record) -> Record:
-    """Objects within the record as fields of their own, `wald_psnr` and so on; lists of objects left out."""
+    """Turn objects within the record into fields, such as `wald_psnr`, and leave out lists of objects."""
     flat: Record = {}
     for name, value in record.items():
         if isinstance(value, dict):
@@ -167,13 +174,6 @@ def _flat(record: Record) -> Record:
         elif not (isinstance(value, list) and value and isinstance(value[0], dict)):
             flat[name] = value
     return flat
-
-
-def shown_score(value: float) -> str:
-    """Six digits, or why there are none."""
-    if math.isnan(value):
-        return "not defined"
-    return "infinite" if math.isinf(value) else f"{value:.6g}"
 
 
 def _finite(value: object) -> object:

@@ -1,3 +1,4 @@
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -160,6 +161,27 @@ def test_bands_that_were_left_out_are_left_out_of_the_page(files: FusionFiles, t
     found = parsed((tmp_path / "r.html").read_text(encoding="utf-8"))
     assert "How well it can work here" in found.text
     assert "Agreement with the pair" not in found.text
+
+
+def test_the_page_estimates_nothing_that_the_fusion_knows_already(files: FusionFiles, tmp_path: Path, caplog) -> None:
+    given = replace(files, output=tmp_path / "o.tif")
+    with caplog.at_level(logging.INFO, logger="pifnet_cli"):
+        fused = fuse_scene(given.lr_hsi, given.hr_msi, given.output, SETTINGS)
+        told = list(caplog.messages)
+        found = report(given, fused, tmp_path / "r.html")
+    assert sum(message.startswith("found from the pair") for message in told) == 1
+    assert caplog.messages == told
+    assert "it tells too little to rely on" in "".join(told)
+    assert "is not known: the usual one is assumed" in found.text
+
+
+def test_a_blur_that_is_given_is_told_as_such(files: FusionFiles, tmp_path: Path) -> None:
+    given, settings = replace(files, output=tmp_path / "o.tif"), replace(SETTINGS, mtf_at_nyquist=0.25)
+    fused = fuse_scene(given.lr_hsi, given.hr_msi, given.output, settings)
+    write_fusion_page(ReportSettings(tmp_path / "r.html"), fused, given, settings)
+    text = parsed((tmp_path / "r.html").read_text(encoding="utf-8")).text
+    assert "was given by the options" in text
+    assert "MTF at the LR Nyquist frequency 0.250 0.250" in text
 
 
 def test_a_point_outside_is_told_by_the_report_too(files: FusionFiles, fused, tmp_path: Path) -> None:

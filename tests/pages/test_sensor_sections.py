@@ -1,10 +1,16 @@
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
+from affine import Affine
 
 from pifnet_cli.degrade.psf import gaussian_from_mtf
+from pifnet_cli.fusion.pair_operator import BlurSource, PairOperator
 from pifnet_cli.pages.page import Chart, Section, Table
-from pifnet_cli.pages.sensor_sections import SensorFacts, sensor_section, srf_section
+from pifnet_cli.pages.sensor_sections import SensorFacts, sensor_facts, sensor_section, srf_section
+from pifnet_cli.pair.alignment import align
+from pifnet_cli.scene import Bands, Grid, Scene
 
 FACTS = SensorFacts(
     psf=gaussian_from_mtf(0.3, ratio_rows=4.0, ratio_columns=2.5),
@@ -47,6 +53,23 @@ def test_what_nobody_looked_for_is_not_told() -> None:
     assert told["shift corrected, LR pixels"] == ("+0.000", "+0.000")
     assert "±" not in "".join(told["standard deviation of the PSF, HR pixels"])
     assert section.text == "assumed"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (BlurSource.GIVEN, "given by the options"),
+        (BlurSource.FOUND, "found from the pair"),
+        (BlurSource.TRAINED, "trained with"),
+        (BlurSource.ASSUMED, "assumed"),
+    ],
+)
+def test_it_is_told_where_the_blur_is_known_from(source: BlurSource, words: str) -> None:
+    lr, hr = (Scene(Path(), Grid(side, side, Affine.scale(48 / side), None), Bands(1)) for side in (12, 48))
+    facts = sensor_facts(PairOperator(FACTS.psf, align(lr, hr), source))
+    assert words in facts.source
+    assert facts.ratio == (4, 4)
+    assert (facts.shift_lr, facts.sigma_error) == (None, None)
 
 
 def test_profile_and_response_are_drawn_for_both_directions() -> None:
