@@ -651,12 +651,11 @@ def _fused_files(
 
     if page is not None:
         from pifnet_cli.notices import Notices
-        from pifnet_cli.pages.fusion_page import FusionFiles, require_fusion_report, write_fusion_report
-        from pifnet_cli.pages.provenance import command_line
-        from pifnet_cli.pages.views import RunFacts
+        from pifnet_cli.pages.fusion_page import require_fusion_page, write_fusion_page
+        from pifnet_cli.pages.provenance import FusionFiles, RunFacts, command_line
 
         files = FusionFiles(lr_hsi, hr_msi, output, checkpoint, settings.uncertainty)
-        require_fusion_report(page, files, settings)
+        require_fusion_page(page, files, settings)
     if is_dry:
         planned = preview_fusion(lr_hsi, hr_msi, output, settings, checkpoint=checkpoint)
         size = {"bytes uncompressed": planned.bytes_uncompressed}
@@ -667,7 +666,7 @@ def _fused_files(
         with Notices() as notices:
             fused = fuse_scene(lr_hsi, hr_msi, output, settings, checkpoint=checkpoint, progress=progress or silent)
         run = RunFacts(command_line(), tuple(notices.words))
-        write_fusion_report(page, fused, files, settings, run=run, progress=progress or silent)
+        write_fusion_page(page, fused, files, settings, run=run, progress=progress or silent)
     return _fused(fused, output, settings.uncertainty)
 
 
@@ -747,18 +746,17 @@ def _scored(
         )
         return Scored(found.scores, found.unreferenced)
     from pifnet_cli.notices import Notices
-    from pifnet_cli.pages.metrics_page import require_report, write_report
-    from pifnet_cli.pages.provenance import command_line
-    from pifnet_cli.pages.views import RunFacts
+    from pifnet_cli.pages.metrics_page import require_metrics_page, write_metrics_page
+    from pifnet_cli.pages.provenance import RunFacts, ScoredFiles, command_line
 
-    scenes = [path for path in (fused, reference, *(pair or ())) if path is not None]
-    require_report(page, scenes, others=wanted.asked_for)
+    scenes = ScoredFiles(fused, reference, pair)
+    require_metrics_page(page, scenes, others=wanted.asked_for)
     with Notices() as notices:
         found = assess_scene(
             fused, reference, pair, settings, files=wanted, checkpoint=checkpoint, progress=progress or silent
         )
     run = RunFacts(command_line(), tuple(notices.words))
-    write_report(page, found, fused, reference, pair, settings, run=run, progress=progress or silent)
+    write_metrics_page(page, found, scenes, settings, run=run, progress=progress or silent)
     return Scored(found.scores, found.unreferenced)
 
 

@@ -18,7 +18,7 @@ from pifnet_cli.pages.pair_sections import (
     pair_spectra_section,
     pair_views,
 )
-from pifnet_cli.pages.provenance import FusionFiles, RunFacts, footer, parameters_section
+from pifnet_cli.pages.provenance import FusionFiles, RunFacts, with_provenance
 from pifnet_cli.pages.sections import (
     BandFact,
     band_chart,
@@ -83,47 +83,49 @@ def write_fusion_page(
         files: The files of the fusion; an uncertainty has the bands and the pixels of the output.
         settings: The options of the fusion.
         run: Command line and warnings.
-        sections: Further sections, shown after those about the sensors.
+        sections: Further sections, shown before the parameters.
         progress: Called with the stage's name, steps done, and steps in all.
 
     Raises:
         SceneWriteError: The page cannot be made; the message says that the fused scene is complete.
     """
-    run = run or RunFacts()
     try:
         with ExitStack() as stack:
-            lr = stack.enter_context(reopen_scene(files.lr_hsi))
-            pair = FusedPair(
-                fused=stack.enter_context(reopen_scene(files.output)),
-                lr=chosen_bands(lr, settings.bands),
-                hr=stack.enter_context(reopen_scene(files.hr_msi)),
-                operator=fused.plan.operator,
-                sigma=None if files.uncertainty is None else stack.enter_context(reopen_scene(files.uncertainty)),
-            )
-            is_whole = pair.lr.scene.bands.count == lr.scene.bands.count
-            about_pair = [*bands_sections(pair), *([_agreement(pair, progress)] if is_whole else [])]
+            pair, is_whole = _opened(fused, files, settings, stack)
             parts = [
                 *_shown(pair, report.points, progress),
-                *sections,
-                *about_pair,
+                *bands_sections(pair),
+                *([_agreement(pair, progress)] if is_whole else []),
                 *([] if pair.sigma is None else [_uncertainty(pair.sigma, progress)]),
-                parameters_section(files.named, settings, pair.fused.scene.bands, run),
+                *sections,
             ]
-            facts = _facts(pair, fused)
-        write_page(report.page, _page(fused, files, facts, run, parts))
+            page = with_provenance(_page(pair, fused, files, parts), files, settings, pair.fused.scene.bands, run)
+        write_page(report.page, page)
     except PifnetError as error:
         raise SceneWriteError(f"{error}; no report was written, but {files.output} is complete") from error
 
 
-def _page(fused: FusedScene, files: FusionFiles, facts: Table, run: RunFacts, sections: Sequence[Section]) -> Page:
+def _opened(fused: FusedScene, files: FusionFiles, settings: FuseSettings, stack: ExitStack) -> tuple[FusedPair, bool]:
+    """Open the files of a fusion, and tell whether all bands of the LR-HSI were fused."""
+    lr = stack.enter_context(reopen_scene(files.lr_hsi))
+    pair = FusedPair(
+        fused=stack.enter_context(reopen_scene(files.output)),
+        lr=chosen_bands(lr, settings.bands),
+        hr=stack.enter_context(reopen_scene(files.hr_msi)),
+        operator=fused.plan.operator,
+        sigma=None if files.uncertainty is None else stack.enter_context(reopen_scene(files.uncertainty)),
+    )
+    return pair, pair.lr.scene.bands.count == lr.scene.bands.count
+
+
+def _page(pair: FusedPair, fused: FusedScene, files: FusionFiles, sections: Sequence[Section]) -> Page:
     choice = fused.plan.choice
     return Page(
         title=files.output.name,
         subtitle=f"{files.lr_hsi.name} sharpened with {files.hr_msi.name}: {choice.method.value}, {choice.reason}",
-        facts=facts,
-        notices=run.notices,
+        facts=_facts(pair, fused),
+        notices=(),
         sections=tuple(sections),
-        footer=footer(),
     )
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.metrics.area import scored_area
 from pifnet_cli.pages.highlights import require_inside
-from pifnet_cli.pages.page import Section, write_page
+from pifnet_cli.pages.page import Page, Section, write_page
 from pifnet_cli.pages.pair_page import pair_page
 from pifnet_cli.pages.pair_sections import FusedPair, agreement_section, bands_sections
-from pifnet_cli.pages.provenance import RunFacts, ScoredFiles
+from pifnet_cli.pages.provenance import RunFacts, ScoredFiles, with_provenance
 from pifnet_cli.pages.reference_page import reference_page
 from pifnet_cli.raster.formats import find_scene
 from pifnet_cli.raster.reader import SceneReader, reopen_scene
@@ -67,33 +67,53 @@ def write_metrics_page(
     Raises:
         PifnetError: A scene cannot be read, or the page cannot be written.
     """
-    run, points, by_pair = run or RunFacts(), report.points, found.by_pair
     with ExitStack() as stack:
         fused = stack.enter_context(reopen_scene(files.fused))
-        pair = None if by_pair is None else _fused_pair(fused, files, by_pair, stack)
-        if found.scores is not None and files.reference is not None:
-            reference = stack.enter_context(reopen_scene(files.reference))
-            area = scored_area(fused.scene, reference.scene, border=settings.border)
-            if by_pair is not None and pair is not None:
-                agreement = agreement_section(by_pair.scores, by_pair.maps, fused.scene.bands)
-                sections = [*sections, agreement, *bands_sections(pair)]
-            page = reference_page(
-                found.scores, ScoredPair(fused, reference, area), files, settings, points=points, run=run,
-                sections=sections, progress=progress,
-            )  # fmt: skip
-        elif by_pair is not None and pair is not None:
-            page = pair_page(
-                by_pair, pair, files, settings, points=points, run=run, sections=sections, progress=progress
-            )
-        else:
-            raise SettingsError("nothing was scored; a page needs scores, and the files that they are of")
+        scored = _scored_pair(fused, files, settings, stack)
+        pair = None if found.by_pair is None else _fused_pair(fused, files, found.by_pair, stack)
+        page = _page(found, scored, pair, files, settings, points=report.points, progress=progress)
+        page = replace(page, sections=(*page.sections, *sections))
+        page = with_provenance(page, files, settings, fused.scene.bands if scored is None else scored.bands, run)
     write_page(report.page, page)
 
 
+def _page(
+    found: Assessment,
+    scored: ScoredPair | None,
+    pair: FusedPair | None,
+    files: ScoredFiles,
+    settings: MetricsSettings,
+    *,
+    points: Sequence[tuple[int, int]],
+    progress: Progress,
+) -> Page:
+    """Make the page about the reference, or about the pair where there is no reference."""
+    by_pair, rgb_bands = found.by_pair, settings.rgb_bands
+    if found.scores is not None and scored is not None:
+        page = reference_page(found.scores, scored, files, points=points, rgb_bands=rgb_bands, progress=progress)
+        if by_pair is None or pair is None:
+            return page
+        agreement = agreement_section(by_pair.scores, by_pair.maps, pair.fused.scene.bands)
+        return replace(page, sections=(*page.sections, agreement, *bands_sections(pair)))
+    if by_pair is not None and pair is not None:
+        return pair_page(by_pair, pair, files, points=points, progress=progress)
+    raise SettingsError("a page needs scores, and the files that they are of; neither a reference nor a pair is here")
+
+
+def _scored_pair(
+    fused: SceneReader, files: ScoredFiles, settings: MetricsSettings, stack: ExitStack
+) -> ScoredPair | None:
+    """Open the reference where there is one; `stack` closes it."""
+    if files.reference is None:
+        return None
+    reference = stack.enter_context(reopen_scene(files.reference))
+    return ScoredPair(fused, reference, scored_area(fused.scene, reference.scene, border=settings.border))
+
+
 def _fused_pair(fused: SceneReader, files: ScoredFiles, found: PairAssessment, stack: ExitStack) -> FusedPair:
-    """Open the pair, with the blur and the grids that it was scored with, on the fused scene's grid."""
+    """Open the pair, with the blur and the grids that it was scored with; `stack` closes it."""
     if files.pair is None:
-        raise SettingsError("scores of a pair, but not its files; give both")
+        raise SettingsError("a page about a pair needs the files of the pair; give them beside the scores")
     lr, hr = (stack.enter_context(reopen_scene(path)) for path in files.pair)
     area, grid = scored_area(fused.scene, hr.scene, border=0, role="HR-MSI"), fused.scene.grid
     first = area.reference.row - area.fused.row, area.reference.column - area.fused.column

@@ -125,7 +125,16 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All that a report says: title, one line below it, facts, what the reader should be warned of, sections."""
+    """All that a page says.
+
+    Attributes:
+        title: Its heading.
+        subtitle: One line below the heading.
+        facts: The most important facts.
+        notices: What the reader should be warned of.
+        sections: The rest, in order.
+        footer: The last line.
+    """
 
     title: str
     subtitle: str

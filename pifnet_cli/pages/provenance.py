@@ -5,7 +5,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +15,7 @@ import rasterio
 
 from pifnet_cli import __version__
 from pifnet_cli.errors import PifnetError
-from pifnet_cli.pages.page import Section, Table, facts_table
+from pifnet_cli.pages.page import Page, Section, Table, facts_table
 from pifnet_cli.pages.sections import bands_table
 from pifnet_cli.raster.formats import find_scene
 from pifnet_cli.scene import Bands
@@ -71,18 +71,22 @@ class ScoredFiles:
         return [(role, path) for role, path in files if path is not None]
 
 
-def parameters_section(files: Sequence[tuple[str, Path]], settings: Any, bands: Bands, run: RunFacts) -> Section:
-    """Tell how to get the same result again.
+def with_provenance(
+    page: Page, files: FusionFiles | ScoredFiles, settings: Any, bands: Bands, run: RunFacts | None
+) -> Page:
+    """Add to a page what the run warned of, how to get the same result again, and when the page was made.
 
     Args:
-        files: Roles and paths of what was read and written.
+        page: The page without its last section.
+        files: What was read and written.
         settings: The options, a frozen dataclass.
         bands: Bands of the fused scene.
-        run: Its command line is shown where it is known.
+        run: Command line and warnings, where they are known.
     """
-    command = [facts_table([("command", run.command)])] if run.command else []
-    tables = (*command, files_table(files), options_table(settings), bands_table(bands), versions_table())
-    return Section(title="Parameters", parts=tables)
+    run = run or RunFacts()
+    made = f"pifnet, {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}"
+    sections = (*page.sections, _parameters_section(files.named, settings, bands, run))
+    return replace(page, notices=run.notices, sections=sections, footer=made)
 
 
 def files_table(files: Sequence[tuple[str, Path]]) -> Table:
@@ -112,9 +116,10 @@ def command_line() -> str:
     return shlex.join(["pifnet", *words]) if Path(program).name in PROGRAMS else ""
 
 
-def footer() -> str:
-    """Last line of every page: the program and the time, UTC."""
-    return f"pifnet, {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}"
+def _parameters_section(files: Sequence[tuple[str, Path]], settings: Any, bands: Bands, run: RunFacts) -> Section:
+    command = [facts_table([("command", run.command)])] if run.command else []
+    tables = (*command, files_table(files), options_table(settings), bands_table(bands), versions_table())
+    return Section(title="Parameters", parts=tables)
 
 
 def _all_of(path: Path) -> Sequence[Path]:

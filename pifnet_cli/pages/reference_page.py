@@ -10,7 +10,7 @@ from pifnet_cli.metrics.with_reference import Scores
 from pifnet_cli.pages.charts import Curve, Stroke
 from pifnet_cli.pages.highlights import Point, distinct_spectra, named_points
 from pifnet_cli.pages.page import Page, Section, Table, facts_table
-from pifnet_cli.pages.provenance import RunFacts, ScoredFiles, footer, parameters_section
+from pifnet_cli.pages.provenance import ScoredFiles
 from pifnet_cli.pages.sections import (
     BandFact,
     band_positions,
@@ -21,12 +21,20 @@ from pifnet_cli.pages.sections import (
     overview_section,
     spectra_section,
 )
-from pifnet_cli.pages.views import View, band_words, draw_views, full_blocks, natural_bands, reader_on, spectrum_at
+from pifnet_cli.pages.views import (
+    RgbBands,
+    View,
+    band_words,
+    draw_views,
+    full_blocks,
+    natural_bands,
+    reader_on,
+    spectrum_at,
+)
 from pifnet_cli.reports.pictures import DifferenceMosaic, spectral_rmse
 from pifnet_cli.reports.scores import TABLE_ROWS, shown_score
 from pifnet_cli.scene import Window, spread_windows
 from pifnet_cli.scoring.with_reference import ScoredPair
-from pifnet_cli.settings import MetricsSettings
 
 EDGE = 4  # pixels along the sides, whose spectra are not typical
 SEARCHED = 48  # pixels along the side of the windows in which points are looked for
@@ -38,53 +46,45 @@ def reference_page(
     scores: Scores,
     pair: ScoredPair,
     files: ScoredFiles,
-    settings: MetricsSettings,
     *,
     points: Sequence[tuple[int, int]],
-    run: RunFacts,
-    sections: Sequence[Section],
+    rgb_bands: RgbBands | None,
     progress: Progress,
 ) -> Page:
-    """Make the page.
+    """Make the page without its provenance.
 
     Args:
         scores: Scores against the reference.
         pair: The scenes that were scored.
         files: Their files.
-        settings: The options of the scoring.
         points: (row, column) of pixels whose spectra are shown; [] to choose some.
-        run: Command line and warnings.
-        sections: Further sections, shown before the parameters.
+        rgb_bands: Bands of the views, counted from 1; None to choose them by wavelength.
         progress: Called with the stage's name, steps done, and steps in all.
 
     Raises:
         PifnetError: A scene cannot be read.
     """
     grid = pair.fused.scene.grid
-    views = draw_views(_views(pair, settings), height=grid.height, width=grid.width, textured=1, progress=progress)
+    views = draw_views(_views(pair, rgb_bands), height=grid.height, width=grid.width, textured=1, progress=progress)
     marked = named_points([(*place, "asked for") for place in points] or _distinct_places(pair), grid)
     reference = "" if files.reference is None else files.reference.name
     return Page(
         title=files.fused.name,
         subtitle=f"scored against {reference}: {scores.pixels} pixels, {scores.bands} bands",
         facts=_facts(scores),
-        notices=run.notices,
+        notices=(),
         sections=(
             overview_section("Fused and reference", views.drawn, points=marked, scene=(grid.height, grid.width)),
             detail_section(views.drawn, window=views.detail, points=marked),
             _errors(pair, scores, progress),
             _bands(pair, scores),
             *([_spectra(pair, marked)] if marked else []),
-            *sections,
-            parameters_section(files.named, settings, pair.bands, run),
         ),
-        footer=footer(),
     )
 
 
-def _views(pair: ScoredPair, settings: MetricsSettings) -> list[View]:
+def _views(pair: ScoredPair, chosen: RgbBands | None) -> list[View]:
     """Views of the fused scene and of the reference, on the pixels of the former."""
-    chosen = settings.rgb_bands
     bands = natural_bands(pair.bands) if chosen is None else (chosen[0] - 1, chosen[1] - 1, chosen[2] - 1)
     words = band_words(pair.bands, bands)
     return [

@@ -19,7 +19,7 @@ BLOCK_SIDE = 512
 BLOCK_BYTES = 64 * 2**20  # of one block with all its bands
 
 Progress = Callable[[str, int, int], None]
-RgbBands = tuple[int, int, int]  # red, green, blue, counted from 0
+RgbBands = tuple[int, int, int]  # red, green, blue
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def reader_on(
 
     Args:
         reader: The scene; stays open.
-        bands: Its bands to be read.
+        bands: The bands to be read, counted from 0.
         origin: The page's first pixel is the first pixel of this window of the scene; the scene's own when None.
         within: Part of the scene outside of which everything is NaN; the whole scene when None.
     """
@@ -138,7 +138,7 @@ def reader_on(
     origin, within = origin or whole, within or whole
 
     def read(window: Window) -> Pixels:
-        there = _moved(window, origin.row, origin.column)
+        there = window.moved_by(origin.row, origin.column)
         part = _common(there, within)
         image = np.full((len(bands), window.height, window.width), np.nan, dtype=np.float32)
         if not part.is_empty:
@@ -152,7 +152,7 @@ def reader_of_nearest(reader: SceneReader, bands: RgbBands, alignment: Alignment
     """Make the `read` of a view that shows the LR pixel in which each pixel of the output lies; NaN outside of all."""
 
     def read(window: Window) -> Pixels:
-        at = alignment.lr_positions(_moved(window, alignment.output.row, alignment.output.column))
+        at = alignment.lr_positions(window.moved_by(alignment.output.row, alignment.output.column))
         rows, columns = np.broadcast_arrays(
             *((at.rows[:, None], at.columns) if at.is_separable else (at.rows, at.columns))
         )
@@ -187,10 +187,6 @@ def spectrum_at(reader: SceneReader, row: int, column: int, *, within: Window | 
     return values if bands.good is None else np.where(bands.good, values, np.nan)
 
 
-def _moved(window: Window, rows: int, columns: int) -> Window:
-    return Window(window.row + rows, window.column + columns, window.height, window.width)
-
-
 def _common(window: Window, other: Window) -> Window:
     """The pixels of both; empty where there are none."""
-    return _moved(window.relative_to(other).clipped(other.height, other.width), other.row, other.column)
+    return window.relative_to(other).clipped(other.height, other.width).moved_by(other.row, other.column)

@@ -109,6 +109,28 @@ def test_scenes_without_wavelengths_have_a_page(tmp_path: Path) -> None:
     assert "infinite dB" in found.text
 
 
+def test_bands_are_those_of_the_file_that_knows_their_wavelengths(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).uniform(1, 2, (7, 40, 50)).astype(np.float32)
+    bare, told = (
+        write_scene(tmp_path / "a.tif", pixels),
+        write_scene(tmp_path / "b.hdr", pixels, wavelengths=WAVELENGTHS),
+    )
+    found = report((bare, told), tmp_path / "r.html", MetricsSettings())
+    assert "bands 3, 2, 1 (640, 550, 460 nm)" in found.text
+    listed = found.text[found.text.index("All 7 bands") :]
+    assert "band wavelength, nm" in listed
+    assert "7 2200" in listed
+
+
+def test_scores_without_their_files_have_no_page(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).uniform(1, 2, (5, 40, 50)).astype(np.float32)
+    path = write_scene(tmp_path / "a.tif", pixels)
+    found = assess_scene(path, path, None, MetricsSettings())
+    with pytest.raises(SettingsError, match="neither a reference nor a pair is here"):
+        write_metrics_page(ReportSettings(tmp_path / "r.html"), found, ScoredFiles(path), MetricsSettings())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
 def test_a_page_over_an_input_or_another_output_is_refused(pair: tuple[Path, Path], tmp_path: Path) -> None:
     for path in (*pair, pair[1].with_suffix(".img")):
         with pytest.raises(SceneWriteError, match="is an input"):
