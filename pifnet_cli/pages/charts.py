@@ -1,4 +1,4 @@
-"""Curves over wavelength, distance and frequency as SVG that takes the colours and the font of the page round it."""
+"""Charts of curves as SVG, in the colours and the font of the page around them."""
 
 import io
 import re
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-INK = "#010203"  # stands for the page's colour of text, and for nothing else
+INK = "#010203"  # replaced by the page's colour of text; used for nothing else
 COLOURS = ("#3d7fc1", "#d9822b", "#2f9e6e", "#a066c8", "#d1495b", "#8a9099", "#b59a1d", "#4bb3b8")  # on light and dark
 STYLE: Any = {  # matplotlib types its keys from one version to the next
     "svg.fonttype": "none",  # words stay words: small, found by a search, in the reader's font
@@ -36,7 +36,7 @@ STYLE: Any = {  # matplotlib types its keys from one version to the next
     "legend.frameon": False,
     "axes.formatter.useoffset": False,
 }
-WIDEST_GAP = 5.0  # usual distances between bands: where bands lie further apart no line is drawn
+WIDEST_GAP = 5.0  # times the usual distance between bands; no line is drawn where bands lie further apart
 
 
 class Stroke(StrEnum):
@@ -49,14 +49,14 @@ class Stroke(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """Values over positions, (n,) both; gaps where either is NaN.
+    """Values over positions, with gaps where either is NaN.
 
     Attributes:
-        label: In the legend; none where empty.
-        x: Positions, in any order.
-        y: Values.
-        stroke: How it is drawn.
-        spread: (n,), drawn as a band of this much above and below.
+        label: Name in the legend; not in the legend where empty.
+        x: (n,) positions, in any order.
+        y: (n,) values.
+        stroke: How the curve is drawn.
+        spread: (n,), half the height of a band that is drawn around the curve.
     """
 
     label: str
@@ -68,7 +68,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A grey range of positions with a word on it; a line where it has no width."""
+    """A grey range of positions with a label; a vertical line where it has no width."""
 
     label: str
     low: float
@@ -85,14 +85,14 @@ def curve_chart(
     from_zero: bool = False,
     size: tuple[float, float] = (4.6, 2.7),
 ) -> str:
-    """Curves in one frame as an `<svg>` element.
+    """Draw curves in one frame as an `<svg>` element.
 
     Args:
-        curves: In the order of their colours.
-        x_label: What positions are, with their unit.
-        y_label: What values are, with their unit.
-        title: Above.
-        regions: Behind the curves.
+        curves: The curves, in the order of their colours.
+        x_label: Label of the axis of positions, with the unit.
+        y_label: Label of the axis of values, with the unit.
+        title: Title above the frame.
+        regions: Ranges of positions, drawn behind the curves.
         from_zero: Whether the axis of values begins at zero.
         size: Width and height, inches of 72 units.
     """
@@ -117,7 +117,7 @@ def curve_chart(
 
 
 def with_gaps(x: Floats, y: Floats, *, widest: float = WIDEST_GAP) -> tuple[Floats, Floats]:
-    """(n,) twice, sorted by position, with a NaN wherever neighbours lie more than `widest` usual distances apart."""
+    """Sort positions and values, and put a NaN between neighbours more than `widest` usual distances apart."""
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     steps = np.diff(x)
@@ -127,7 +127,7 @@ def with_gaps(x: Floats, y: Floats, *, widest: float = WIDEST_GAP) -> tuple[Floa
 
 
 def _draw_legend(axes: Axes, *, columns: int) -> None:
-    """Where there is room in the frame, or in columns above it."""
+    """Put the legend into columns above the frame, or inside it where there are no columns."""
     if columns:
         axes.legend(
             fontsize=8, handlelength=1.6, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2
@@ -147,7 +147,7 @@ def _draw(axes: Axes, curve: Curve, colour: str) -> None:
         axes.fill_between(x, y - spread, y + spread, color=colour, alpha=0.25, linewidth=0)
     axes.plot(x, y, curve.stroke.value, color=colour, linewidth=1.2, label=label)
     lone = _lone(y)
-    if lone.any():  # a line of one point is nothing
+    if lone.any():  # a line needs two points
         axes.plot(x[lone], y[lone], ".", color=colour, markersize=3)
 
 
@@ -170,7 +170,7 @@ def _draw_region(axes: Axes, region: Region) -> None:
 
 
 def _lone(y: Floats) -> NDArray[np.bool_]:
-    """Valid values without a valid neighbour."""
+    """(n,), true for valid values without a valid neighbour."""
     is_valid = np.isfinite(y)
     beside = np.zeros_like(is_valid)
     beside[1:] |= is_valid[:-1]
@@ -183,7 +183,7 @@ def _colours(count: int) -> list[str]:
 
 
 def _svg(figure: Figure) -> str:
-    """The element alone: no prolog, no metadata, no style that would hold for the whole page."""
+    """The `<svg>` element alone: no prolog, no metadata, no style that would apply to the whole page."""
     text = io.StringIO()
     metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(text, format="svg", transparent=True, metadata=metadata)
@@ -197,5 +197,5 @@ def _svg(figure: Figure) -> str:
 
 
 def _rounded_path(path: re.Match[str]) -> str:
-    """Hundredths of a point are fine enough."""
+    """Cut coordinates to hundredths of a point."""
     return re.sub(r"(\d+\.\d{2})\d+", r"\1", path[0])

@@ -1,4 +1,4 @@
-"""One page of HTML that stands alone: pictures and charts are inside it, and nothing is fetched from anywhere."""
+"""A page of HTML that stands alone: its parts as values, and how they become one file that fetches nothing."""
 
 import base64
 import re
@@ -18,7 +18,7 @@ TEMPLATE = "page.html"  # beside this module
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A labelled place in an image, from its upper left corner: shares of height and width, 0 to 1."""
+    """A labelled place in an image: shares of its height and width, 0 to 1, from the upper left corner."""
 
     label: str
     row: float
@@ -27,7 +27,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What the darkest and the brightest colour of a map stand for, and the unit of both; empty where it has none."""
+    """The values of the darkest and of the brightest colour of a map in words, and their unit, which may be empty."""
 
     low: str
     high: str
@@ -39,13 +39,13 @@ class Image:
     """A picture as the content of a PNG file.
 
     Attributes:
-        png: The file.
-        alt: What it shows, for those who do not see it.
-        caption: Below it.
-        size: Height and width, pixels.
-        marks: Places in it.
-        scale: Of a map, its colours.
-        is_exact: Shown with one pixel of the screen to each of its own, where there is room.
+        png: Content of the file.
+        alt: A description for readers who do not see the picture.
+        caption: Text below the picture.
+        size: Height and width on the page, pixels.
+        marks: Labelled places.
+        scale: Values of the colours, of a map.
+        is_exact: Whether it is shown at exactly this size where there is room.
     """
 
     kind: ClassVar[str] = "image"
@@ -59,13 +59,13 @@ class Image:
 
     @property
     def source(self) -> str:
-        """As the address of an `<img>`."""
+        """The picture as the address of an `<img>`."""
         return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two images of one size behind a slider; side by side on paper and without scripts."""
+    """Two images of one size, compared with a slider; side by side on paper and without scripts."""
 
     kind: ClassVar[str] = "comparison"
     before: Image
@@ -74,7 +74,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawing as an `<svg>` element, from `charts`; it takes the page's colour of text."""
+    """A drawing from `charts`, as an `<svg>` element in the page's colour of text."""
 
     kind: ClassVar[str] = "chart"
     svg: str
@@ -84,13 +84,13 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Words in rows; the first column names the row.
+    """A table of words; the first column names the row.
 
     Attributes:
-        rows: All of one length.
-        header: Of the columns; none for a list of facts.
-        caption: Above it.
-        is_folded: Closed until it is asked for; the caption then stays.
+        rows: Rows of one length.
+        header: Names of the columns; empty for a list of facts.
+        caption: Title of the table.
+        is_folded: Whether only the caption is shown until the reader opens the table.
     """
 
     kind: ClassVar[str] = "table"
@@ -114,12 +114,12 @@ class Section:
 
     @property
     def figures(self) -> tuple[Part, ...]:
-        """What stands side by side where there is room."""
+        """The parts that stand side by side where there is room."""
         return tuple(part for part in self.parts if part.kind != "table")
 
     @property
     def tables(self) -> tuple[Part, ...]:
-        """What follows below."""
+        """The tables, which follow below the figures."""
         return tuple(part for part in self.parts if part.kind == "table")
 
 
@@ -145,17 +145,17 @@ class Page:
 
 
 def render_page(page: Page) -> str:
-    """The page as HTML; every word of it is escaped, only charts are taken as they are."""
+    """Render a page as HTML; every word is escaped, only charts are taken as they are."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(
         resources.files("pifnet_cli.pages").joinpath(TEMPLATE).read_text(encoding="utf-8")
     )
     colours = ", ".join(f"rgb({red:.0f} {green:.0f} {blue:.0f})" for red, green, blue in MAP_COLOURS)
-    return _with_own_names(template.render(page=page, map_colours=colours)) + "\n"
+    return _with_unique_ids(template.render(page=page, map_colours=colours)) + "\n"
 
 
 def write_page(path: Path, page: Page) -> None:
-    """Publish the page.
+    """Publish a page as an HTML file.
 
     Raises:
         SceneWriteError: The file cannot be written.
@@ -164,13 +164,13 @@ def write_page(path: Path, page: Page) -> None:
 
 
 def facts_table(facts: Sequence[tuple[str, object]], *, caption: str = "", is_folded: bool = False) -> Table:
-    """Names and values, one pair a row."""
+    """A table of names and values, one pair in each row."""
     rows = tuple((name, value if isinstance(value, str) else str(value)) for name, value in facts)
     return Table(rows, caption=caption, is_folded=is_folded)
 
 
-def _with_own_names(html: str) -> str:
-    """Every chart's elements under names of their own: charts name theirs alike, and a page knows each name once."""
+def _with_unique_ids(html: str) -> str:
+    """Give the elements of each chart ids of their own: charts number theirs alike, and ids are unique in a page."""
     parts = re.split(r"(<svg class=\"chart\".*?</svg>)", html, flags=re.DOTALL)
     for index in range(1, len(parts), 2):
         prefix = f"chart{index // 2 + 1}-"
