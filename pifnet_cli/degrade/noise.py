@@ -58,17 +58,11 @@ def window_noise(window: Window, *, bands: int, seed: int, stream: NoiseStream) 
         (bands, height, width).
     """
     noise = np.empty((bands, window.height, window.width), dtype=np.float32)
-    for row in range(window.row // CELL * CELL, window.bottom, CELL):
-        for column in range(window.column // CELL * CELL, window.right, CELL):
-            cell = Window(row, column, CELL, CELL)
-            shared = Window(
-                max(row, window.row),
-                max(column, window.column),
-                min(cell.bottom, window.bottom) - max(row, window.row),
-                min(cell.right, window.right) - max(column, window.column),
-            )
-            drawn = _cell_noise(cell, bands=bands, seed=seed, stream=stream)
-            noise[:, *shared.relative_to(window).slices] = drawn[:, *shared.relative_to(cell).slices]
+    row, column = window.row // CELL * CELL, window.column // CELL * CELL
+    for cell in Window.between(row, column, window.bottom, window.right).blocks(CELL):
+        drawn = _cell_noise(cell, bands=bands, seed=seed, stream=stream)
+        shared = cell.intersection(window)
+        noise[:, *shared.relative_to(window).slices] = drawn[:, *shared.relative_to(cell).slices]
     return noise
 
 

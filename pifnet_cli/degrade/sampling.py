@@ -53,7 +53,7 @@ def reached(positions: Positions, psf: Psf) -> Window:
     """The pixels that the PSF weighs around positions, those beyond the image included."""
     row, column = (math.floor(axis.min()) - psf.radius for axis in (positions.rows, positions.columns))
     bottom, right = (math.ceil(axis.max()) + psf.radius + 1 for axis in (positions.rows, positions.columns))
-    return Window(row, column, bottom - row, right - column)
+    return Window.between(row, column, bottom, right)
 
 
 def mended(image: Pixels) -> Pixels:

@@ -145,7 +145,7 @@ class KrigingEngine:
     def _parts(self, along: PairTile, is_valid: NDArray[np.bool_]) -> Iterator[tuple[tuple[slice, slice], PairTile]]:
         """Every core's place in the tile, and what it depends on; none where all is nodata, whatever would come out."""
         known, whole = on_hr_array(along), along.geometry.tile
-        for core in _cores(whole, self._kriging.core):
+        for core in whole.blocks(self._kriging.core):
             place = core.relative_to(whole).slices
             if is_valid[:, *place].any():
                 yield place, _surrounded(known, core, self._kriging.halo)
@@ -244,23 +244,13 @@ def training_free_engine(
     return BlockEngine(block, ratio=ratio, weights=least_squares_synthesis(moments).weights, msi_factor=factor)
 
 
-def _cores(whole: Window, side: int) -> list[Window]:
-    """Windows of at most `side` x `side` pixels that cover a tile."""
-    return [
-        Window(row, column, min(side, whole.bottom - row), min(side, whole.right - column))
-        for row in range(whole.row, whole.bottom, side)
-        for column in range(whole.column, whole.right, side)
-    ]
-
-
 def _surrounded(tile: PairTile, core: Window, halo: int) -> PairTile:
     """The part of a tile that a core depends on: LR pixels within `halo` of it, and the HR pixels that they see."""
     geometry, radius = tile.geometry, tile.psf.radius
     lr_rows, hr_rows = _span(geometry.lr_in_hr.rows, core.row, core.bottom, halo=halo, radius=radius)
     lr_columns, hr_columns = _span(geometry.lr_in_hr.columns, core.column, core.right, halo=halo, radius=radius)
     height, width = tile.hr_msi.shape[1:]
-    hr = Window(hr_rows.start, hr_columns.start, hr_rows.stop - hr_rows.start, hr_columns.stop - hr_columns.start)
-    hr = hr.clipped(height, width)
+    hr = Window.between(hr_rows.start, hr_columns.start, hr_rows.stop, hr_columns.stop).clipped(height, width)
     return PairTile(
         lr_hsi=tile.lr_hsi[:, lr_rows, lr_columns],
         hr_msi=tile.hr_msi[:, *hr.slices],

@@ -109,7 +109,7 @@ def _opened(fused: SceneReader, lr: SceneReader, hr: SceneReader, settings: Metr
     given = FuseSettings(mtf_at_nyquist=settings.mtf_at_nyquist, protocol=settings.protocol)
     operator, area = find_operator(lr, hr, given), scored_area(fused.scene, hr.scene, border=0, role="HR-MSI")
     grid, there = fused.scene.grid, area.reference
-    begins = Window(there.row - area.fused.row, there.column - area.fused.column, grid.height, grid.width)
+    begins = grid.window.moved_by(there.row - area.fused.row, there.column - area.fused.column)
     return _Opened(fused, lr, hr, replace(operator, alignment=replace(operator.alignment, output=begins)))
 
 

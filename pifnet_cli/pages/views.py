@@ -1,6 +1,6 @@
 """Scenes looked at for a report: three bands of each on one grid, in one pass; spectra at chosen pixels."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def look_at(eyes: Sequence[Eye], *, height: int, width: int, textured: int, prog
     """Overviews of all eyes in one pass, and details where eye number `textured` has the most texture."""
     mosaics = [Mosaic(3, height=height, width=width, largest_side=OVERVIEW_SIDE) for _ in eyes]
     steps = Mosaic(1, height=height, width=width, largest_side=OVERVIEW_SIDE)
-    blocks = list(scene_blocks(height, width, side=BLOCK_SIDE))
+    blocks = list(Window(0, 0, height, width).blocks(BLOCK_SIDE))
     for done, block in enumerate(blocks, start=1):
         images = [eye.read(block) for eye in eyes]
         for mosaic, image in zip(mosaics, images, strict=True):
@@ -85,17 +85,10 @@ def look_at(eyes: Sequence[Eye], *, height: int, width: int, textured: int, prog
     return Look(tuple(views), window)
 
 
-def scene_blocks(height: int, width: int, *, side: int) -> Iterator[Window]:
-    """Windows that cover a scene, row by row."""
-    for row in range(0, height, side):
-        for column in range(0, width, side):
-            yield Window(row, column, side, side).clipped(height, width)
-
-
 def full_blocks(height: int, width: int, *, bands: int) -> list[Window]:
     """Windows whose pixels in all bands take `BLOCK_BYTES` at most."""
     affordable = int(np.sqrt(BLOCK_BYTES / (4 * bands)))
-    return list(scene_blocks(height, width, side=max(min(BLOCK_SIDE, affordable) // 64, 1) * 64))
+    return list(Window(0, 0, height, width).blocks(max(min(BLOCK_SIDE, affordable) // 64, 1) * 64))
 
 
 def natural_bands(bands: Bands) -> tuple[int, int, int]:
@@ -122,8 +115,7 @@ def reader_on(reader: SceneReader, bands: tuple[int, int, int], origin: Window) 
     """Reads windows that are counted from the first pixel of `origin`."""
 
     def read(window: Window) -> Pixels:
-        place = Window(window.row + origin.row, window.column + origin.column, window.height, window.width)
-        return reader.read(place, bands=bands)
+        return reader.read(window.moved_by(origin.row, origin.column), bands=bands)
 
     return read
 
@@ -145,7 +137,7 @@ def reader_of_nearest(
             return image
         row, column = np.rint(rows[inside]).astype(np.intp), np.rint(columns[inside]).astype(np.intp)
         top, left = int(row.min()), int(column.min())
-        part = Window(top, left, int(row.max()) - top + 1, int(column.max()) - left + 1)
+        part = Window.between(top, left, int(row.max()) + 1, int(column.max()) + 1)
         image[:, inside] = reader.read(part.clipped(height, width), bands=bands)[:, row - top, column - left]
         return image
 
@@ -195,5 +187,4 @@ def command_table(run: RunFacts) -> list[Table]:
 
 
 def _on_hr(alignment: Alignment, window: Window) -> Window:
-    origin = alignment.output
-    return Window(window.row + origin.row, window.column + origin.column, window.height, window.width)
+    return window.moved_by(alignment.output.row, alignment.output.column)

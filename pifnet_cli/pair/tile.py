@@ -193,20 +193,12 @@ def plan_windows(alignment: Alignment, tile: Window, psf: Psf, *, margin: int = 
     if lr.is_empty:
         return PairWindows(tile=tile, lr=lr, hr=tile)
     reach = alignment.hr_window(lr, psf.radius)
-    return PairWindows(tile=tile, lr=lr, hr=_union(reach, tile))
+    return PairWindows(tile=tile, lr=lr, hr=reach.union(tile))
 
 
 def degrade_msi(hr_msi: Pixels, lr_in_hr: Positions, psf: Psf) -> Pixels:
     """(M, H, W) -> (M, h, w): the HR-MSI as the hyperspectral sensor would sample it at `lr_in_hr`."""
     return PsfSampler(lr_in_hr, psf, height=hr_msi.shape[1], width=hr_msi.shape[2])(hr_msi)
-
-
-def _union(first: Window, second: Window) -> Window:
-    if first.is_empty:
-        return second
-    row, column = min(first.row, second.row), min(first.column, second.column)
-    bottom, right = max(first.bottom, second.bottom), max(first.right, second.right)
-    return Window(row, column, bottom - row, right - column)
 
 
 def _without_edges(msi_low: Pixels) -> Pixels:

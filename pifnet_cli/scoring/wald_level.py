@@ -164,7 +164,7 @@ class _Degradation:
         return self.lr.read(self._on_lr(block))
 
     def _on_lr(self, block: Window) -> Window:
-        return Window(self.window.row + block.row, self.window.column + block.column, block.height, block.width)
+        return block.moved_by(self.window.row, self.window.column)
 
 
 def _scored(
@@ -191,12 +191,9 @@ def _scene(path: Path, like: Scene, grid: Grid) -> Scene:
 
 
 def _write(scene: Scene, pixels: Callable[[Window], Pixels], *, side: int) -> None:
-    height, width = scene.grid.height, scene.grid.width
     with create_scene(scene, WriteOptions(overwrite=Overwrite.REFUSE, block_size=side)) as writer:
-        for row in range(0, height, side):
-            for column in range(0, width, side):
-                block = Window(row, column, side, side).clipped(height, width)
-                writer.write(pixels(block), block)
+        for block in scene.grid.window.blocks(side):
+            writer.write(pixels(block), block)
 
 
 def _noted_method(fused: Scene) -> Method | None:

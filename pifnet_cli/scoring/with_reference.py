@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -92,7 +92,8 @@ def score_scene(
         inputs = [path for reader in (fused_reader, reference_reader) for path in (reader.path, reader.header) if path]
         require_free(files.asked_for, inputs=inputs, overwrite=settings.overwrite)
         pair = _comparable_pair(fused_reader, reference_reader, border=settings.border)
-        blocks = list(_blocks(pair.area, _block_side(settings.block_size, bands=pair.bands.count)))
+        whole = Window(0, 0, pair.area.height, pair.area.width)
+        blocks = list(whole.blocks(_block_side(settings.block_size, bands=pair.bands.count)))
         survey = _survey(pair, blocks, progress)
         pictures = _pictures(pair, survey.survey(), settings, files)
         totals = running_totals(survey, compat=settings.compat)
@@ -163,12 +164,6 @@ def _block_side(largest: int, *, bands: int) -> int:
     """Side of a block: a multiple of `QUALITY_BLOCK` whose pixels, with their margin, take `BLOCK_BYTES` at most."""
     affordable = math.isqrt(BLOCK_BYTES // (4 * bands)) - 2 * HALO
     return max(min(largest, affordable) // QUALITY_BLOCK, 1) * QUALITY_BLOCK
-
-
-def _blocks(area: ScoredArea, side: int) -> Iterator[Window]:
-    for row in range(0, area.height, side):
-        for column in range(0, area.width, side):
-            yield Window(row, column, min(side, area.height - row), min(side, area.width - column))
 
 
 def _survey(pair: ScoredPair, blocks: Sequence[Window], progress: Progress) -> RunningSurvey:

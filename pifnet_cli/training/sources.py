@@ -180,9 +180,7 @@ class DegradedReference:
 
     def read_lr(self, window: Window) -> Pixels:
         """LR window -> (C, h, w)."""
-        ratio = self._sensor.whole_ratio
-        covered = Window(window.row * ratio, window.column * ratio, window.height * ratio, window.width * ratio)
-        image = self._degrader.degraded(Block(lr=window, hr=covered)).lr_hsi
+        image = self._degrader.degraded(Block(lr=window, hr=window.scaled(self._sensor.whole_ratio))).lr_hsi
         return self._noisy(image, window, self._noise.hsi_std, NoiseStream.LR_HSI)
 
     def read_hr(self, window: Window) -> Pixels:
@@ -242,12 +240,10 @@ def _live_bands(read: ReadWindow, scene: Scene) -> NDArray[np.bool_]:
     """Bands that are declared good and hold a valid pixel, (C,); reads no further than it must."""
     declared = np.ones(scene.bands.count, dtype=bool) if scene.bands.good is None else np.array(scene.bands.good)
     seen = np.zeros(scene.bands.count, dtype=bool)
-    for row in range(0, scene.grid.height, SCAN_BLOCK):
-        for column in range(0, scene.grid.width, SCAN_BLOCK):
-            if seen[declared].all():
-                return declared
-            window = Window(row, column, SCAN_BLOCK, SCAN_BLOCK).clipped(scene.grid.height, scene.grid.width)
-            seen |= np.isfinite(read(window)).any(axis=(1, 2))
+    for window in scene.grid.window.blocks(SCAN_BLOCK):
+        if seen[declared].all():
+            return declared
+        seen |= np.isfinite(read(window)).any(axis=(1, 2))
     return declared & seen
 
 

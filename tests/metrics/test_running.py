@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pifnet_cli.choices import Compat
-from pifnet_cli.metrics.running import HALO, RunningSurvey, RunningTotals, quality_blocks
+from pifnet_cli.metrics.running import HALO, RunningSurvey, RunningTotals
 from pifnet_cli.metrics.spectral_angle import paper_spectral_angle_deg, spectral_angle_deg
 from pifnet_cli.metrics.with_reference import Scores, running_totals, scores, scores_from
 from pifnet_cli.scene import Window
@@ -77,16 +77,6 @@ def test_each_ssim_window_counts_once(holes: int) -> None:
         totals.add(fused[:, *around.slices], reference[:, *around.slices], core=core.relative_to(around))
     spoiled = 11 * (10 + holes) if holes else 0
     assert totals.totals().ssim_windows == 40 * 60 - spoiled
-
-
-def test_quality_blocks_tile_a_core_from_its_first_pixel() -> None:
-    seen = np.zeros((60, 100), dtype=int)
-    core = Window(5, 3, 50, 70)
-    for block in quality_blocks(core):
-        assert (block.row - core.row) % 32 == (block.column - core.column) % 32 == 0
-        seen[block.slices] += 1
-    assert seen.sum() == 50 * 70
-    assert seen[core.slices].min() == seen.max() == 1
 
 
 def test_full_blocks_weigh_alike_and_cut_ones_by_their_pixels() -> None:

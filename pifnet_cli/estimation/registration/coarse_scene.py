@@ -29,11 +29,8 @@ class Source:
         height, width = grid.height // factor, grid.width // factor
         pixels = np.empty((self.scene.bands.count, height, width), dtype=np.float32)
         step = max(BLOCK // factor, 1)
-        for row in range(0, height, step):
-            for column in range(0, width, step):
-                part = Window(row, column, step, step).clipped(height, width)
-                fine = Window(row * factor, column * factor, part.height * factor, part.width * factor)
-                pixels[:, *part.slices] = _means(self.read(fine), factor)
+        for part in Window(0, 0, height, width).blocks(step):
+            pixels[:, *part.slices] = _means(self.read(part.scaled(factor)), factor)
         coarse_grid = replace(grid, height=height, width=width, transform=grid.transform @ Affine.scale(factor))
         return Source(replace(self.scene, grid=coarse_grid), lambda window: pixels[:, *window.slices])
 
