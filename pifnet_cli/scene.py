@@ -75,10 +75,6 @@ class Window:
         """The window `rows` further down and `columns` further right."""
         return Window(self.row + rows, self.column + columns, self.height, self.width)
 
-    def moved_by(self, rows: int, columns: int) -> "Window":
-        """The window that lies `rows` further down and `columns` further right."""
-        return Window(self.row + rows, self.column + columns, self.height, self.width)
-
     def relative_to(self, outer: "Window") -> "Window":
         """The same pixels, counted from the first pixel of `outer`."""
         return self.moved_by(-outer.row, -outer.column)

@@ -17,7 +17,6 @@ from pifnet_cli.estimation.operator_fit import (
     OperatorFit,
     Sample,
     fitted_operator,
-    mtf_at_nyquist,
 )
 from pifnet_cli.estimation.registration.affine import NOTICEABLE, AffineEstimate
 from pifnet_cli.estimation.registration.displacement import DisplacementFit
@@ -86,7 +85,7 @@ class PairEstimate:
     @property
     def mtf_at_nyquist(self) -> tuple[float, float]:
         """Along rows and columns."""
-        return mtf_at_nyquist(self.estimate.operator.sigma, self.ratio)
+        return self.estimate.operator.psf.mtf_at_nyquist(self.ratio)
 
     @property
     def is_worrying(self) -> bool:
@@ -149,7 +148,7 @@ def untold(lr: Scene, hr: Scene, error: ValueError) -> GridError:
 def estimate_fit(fit: OperatorFit, *, default_mtf: float, sigma: tuple[float, float] | None = None) -> PairEstimate:
     """As `estimate_pair`, of windows that are read already."""
     usual = gaussian_from_mtf(default_mtf, ratio_rows=fit.ratio[0], ratio_columns=fit.ratio[1])
-    delivered = Operator(sigma or (usual.sigma_rows, usual.sigma_columns), (0.0, 0.0))
+    delivered = Operator(sigma or usual.sigma, (0.0, 0.0))
     found = fitted_operator(fit, delivered=delivered, sigma=sigma)
     try:
         local = local_shifts(DisplacementFit(fit, sigma=found.operator.sigma), found.operator.shift)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
-from pifnet_cli.degrade.psf import MINIMUM_VALID, Psf
+from pifnet_cli.degrade.psf import MINIMUM_VALID, Psf, mtf_from_sigma, sigma_from_mtf
 from pifnet_cli.degrade.sampling import PsfSampler
 from pifnet_cli.scene import Pixels, Positions
 from pifnet_models.kriging.noise import noise_about_neighbours
@@ -96,10 +96,10 @@ class Estimate:
 
         The blur is judged by its frequency response: of a very sharp one the width hardly matters.
         """
-        widths = zip(self.operator.sigma, self.sigma_error, strict=True)
-        low, high = zip(*((max(width - error, 0.0), width + error) for width, error in widths), strict=True)
-        sharpest, widest = mtf_at_nyquist(low, ratio), mtf_at_nyquist(high, ratio)
-        mtf_errors = [(most - least) / 2 for most, least in zip(sharpest, widest, strict=True)]
+        mtf_errors = [
+            (mtf_from_sigma(max(width - error, 0.0), side) - mtf_from_sigma(width + error, side)) / 2
+            for width, error, side in zip(self.operator.sigma, self.sigma_error, ratio, strict=True)
+        ]
         shift_errors = [error / side for error, side in zip(self.shift_error, ratio, strict=True)]
         return max(*mtf_errors, *shift_errors) < LARGEST_ERROR
 
@@ -199,7 +199,7 @@ def estimate_operator(
 def fitted_operator(fit: OperatorFit, *, delivered: Operator, sigma: tuple[float, float] | None = None) -> Estimate:
     """As `estimate_operator`, of samples that are prepared already."""
     ratio = fit.ratio
-    known = None if sigma is None else mtf_at_nyquist(sigma, ratio)
+    known = None if sigma is None else Psf(*sigma).mtf_at_nyquist(ratio)
 
     def operator_at(point: Floats) -> Operator:
         mtf = known if known is not None else tuple(_bounded(point[2 + axis % (len(point) - 2)]) for axis in (0, 1))
@@ -227,14 +227,6 @@ def fitted_operator(fit: OperatorFit, *, delivered: Operator, sigma: tuple[float
         gain=fit.log_likelihood(found) - fit.log_likelihood(delivered),
         pixels=fit.pixels(found),
     )
-
-
-def mtf_at_nyquist(sigma: tuple[float, float], ratio: tuple[float, float]) -> tuple[float, float]:
-    """Frequency response at the LR Nyquist frequency of a Gaussian, along rows and columns; both in HR pixels."""
-    rows, columns = (
-        float(np.exp(-0.5 * np.square(np.pi * width / side))) for width, side in zip(sigma, ratio, strict=True)
-    )
-    return rows, columns
 
 
 def degraded(sample: Sample, operator: Operator, margin: tuple[float, float]) -> Pixels:
@@ -348,8 +340,7 @@ def _unbounded(mtf: float) -> float:
 
 
 def _sigma_of(mtf: Sequence[float], ratio: tuple[float, float]) -> tuple[float, float]:
-    rows, columns = (float(side / np.pi * np.sqrt(-2 * np.log(value))) for side, value in zip(ratio, mtf, strict=True))
-    return rows, columns
+    return sigma_from_mtf(mtf[0], ratio[0]), sigma_from_mtf(mtf[1], ratio[1])
 
 
 def _sigma_errors(best: Floats, error: Floats, ratio: tuple[float, float]) -> tuple[float, float]:

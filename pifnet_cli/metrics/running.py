@@ -163,7 +163,7 @@ class RunningTotals:
     def _add_structure(self, fused: Pixels, reference: Pixels, is_valid: NDArray[np.bool_], *, core: Window) -> None:
         """Add the SSIM windows whose centres lie in the core."""
         area = core.grown(HALO).clipped(*is_valid.shape)
-        centres = core.relative_to(Window(area.row + HALO, area.column + HALO, 0, 0))
+        centres = core.relative_to(area).moved_by(-HALO, -HALO)
         centres = centres.clipped(area.height - 2 * HALO, area.width - 2 * HALO)
         if centres.is_empty:
             return

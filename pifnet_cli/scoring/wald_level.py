@@ -18,7 +18,7 @@ from affine import Affine
 
 from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Align, Overwrite, Protocol
-from pifnet_cli.degrade.psf import Psf, gaussian_from_mtf
+from pifnet_cli.degrade.psf import Psf, psf_of
 from pifnet_cli.degrade.sampling import reached
 from pifnet_cli.errors import GridError, SceneReadError, SettingsError
 from pifnet_cli.fusion.outputs import FileOutputs
@@ -123,9 +123,7 @@ class _Degradation:
     @property
     def psf(self) -> Psf:
         """That of the LR-HSI at the next level, in LR pixels."""
-        if self.protocol is Protocol.PAPER:
-            return self.operator.psf
-        return gaussian_from_mtf(self.mtf, ratio_rows=self.ratio[0], ratio_columns=self.ratio[1])
+        return psf_of(self.protocol, self.mtf, ratio_rows=self.ratio[0], ratio_columns=self.ratio[1])
 
     @property
     def lr_grid(self) -> Grid:

@@ -11,10 +11,10 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from pifnet_cli.choices import Phase, Protocol
+from pifnet_cli.choices import Phase
 from pifnet_cli.degrade.blocks import Block, BlockDegrader, PairNoise
 from pifnet_cli.degrade.noise import NoiseStream, window_noise
-from pifnet_cli.degrade.psf import Psf, gaussian_from_mtf, paper_psf
+from pifnet_cli.degrade.psf import Psf, psf_of
 from pifnet_cli.degrade.record import RECORD_NAME
 from pifnet_cli.degrade.srf import spectral_projection
 from pifnet_cli.degrade.wald import SensorModel, project_spectrally
@@ -269,10 +269,11 @@ def _recorded_sensor(folder: Path) -> SensorModel | None:
 
 
 def _real_psf(degradation: SimulateSettings, alignment: Alignment) -> Psf:
-    if degradation.protocol is Protocol.PAPER:
-        return paper_psf()
-    return gaussian_from_mtf(
-        degradation.mtf_at_nyquist, ratio_rows=alignment.ratio_rows, ratio_columns=alignment.ratio_columns
+    return psf_of(
+        degradation.protocol,
+        degradation.mtf_at_nyquist,
+        ratio_rows=alignment.ratio_rows,
+        ratio_columns=alignment.ratio_columns,
     )
 
 

@@ -6,7 +6,7 @@ from affine import Affine
 
 from pifnet_cli.degrade.psf import gaussian_from_mtf
 from pifnet_cli.estimation.blur_and_shift import NOTICEABLE
-from pifnet_cli.estimation.operator_fit import Operator, OperatorFit, Sample, estimate_operator, mtf_at_nyquist
+from pifnet_cli.estimation.operator_fit import Operator, OperatorFit, Sample, estimate_operator
 from pifnet_cli.scene import Positions
 from waves import GSD, NORTH_UP, Texture, noisy, responses
 
@@ -19,7 +19,7 @@ MODERATE = {"mtf": 0.3, "ratio": 4.0}
 
 def _delivered(ratio):
     psf = gaussian_from_mtf(0.3, ratio_rows=ratio, ratio_columns=ratio)
-    return Operator((psf.sigma_rows, psf.sigma_columns), (0.0, 0.0))
+    return Operator(psf.sigma, (0.0, 0.0))
 
 
 def _sample(*, mtf, ratio, shift=SHIFT, angle=0.0, seed=0, snr_db=(35.0, 40.0), hr_size=HR_SIZE):
@@ -56,7 +56,7 @@ def _shift_lr(estimate, ratio):
 def test_shift_and_blur_come_back_from_noisy_scenes(ratio, mtf, angle):
     estimate = _found([_sample(mtf=mtf, ratio=ratio, angle=angle)], ratio)
     assert _shift_lr(estimate, ratio) == pytest.approx(SHIFT, abs=TOLERANCE)
-    assert mtf_at_nyquist(estimate.operator.sigma, (ratio, ratio)) == pytest.approx((mtf, mtf), abs=TOLERANCE)
+    assert estimate.operator.psf.mtf_at_nyquist((ratio, ratio)) == pytest.approx((mtf, mtf), abs=TOLERANCE)
     assert estimate.is_reliable((ratio, ratio))
     assert estimate.is_significant
 
@@ -77,7 +77,7 @@ def test_the_paper_s_blur_is_found_to_be_almost_none():
     positions = Positions(*(np.arange(4, side - 4, ratio, dtype=np.float64) for side in HR_SIZE))
     lr_hsi = truth[:, 4:-4:ratio, 4:-4:ratio].astype(np.float32)
     estimate = _found([Sample(noisy(lr_hsi, 35, rng), noisy(sharp.hr_msi, 40, rng), positions)], 4.0)
-    assert min(mtf_at_nyquist(estimate.operator.sigma, (4, 4))) > 0.85
+    assert min(estimate.operator.psf.mtf_at_nyquist((4, 4))) > 0.85
     assert _shift_lr(estimate, 4.0) == pytest.approx((0, 0), abs=TOLERANCE)
 
 
@@ -174,8 +174,3 @@ def test_too_few_pixels_valid_in_both_are_refused():
     sample.hr_msi[:] = np.nan
     with pytest.raises(ValueError, match="only 0 LR pixels are valid in both scenes"):
         _found([sample], 4.0)
-
-
-def test_mtf_and_sigma_are_two_words_for_one_blur():
-    psf = gaussian_from_mtf(0.27, ratio_rows=4, ratio_columns=3.3)
-    assert mtf_at_nyquist((psf.sigma_rows, psf.sigma_columns), (4, 3.3)) == pytest.approx((0.27, 0.27))

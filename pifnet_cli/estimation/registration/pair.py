@@ -139,7 +139,7 @@ def _likely(lr: Source, hr: Source, near: Affine) -> AffineEstimate | None:
         placed = align(lr.scene, hr.scene, correction=near)
         fit = pair_fit(lr.read, hr.read, placed)
         blur = gaussian_from_mtf(START_MTF, ratio_rows=fit.ratio[0], ratio_columns=fit.ratio[1])
-        blurred = DisplacementFit(fit, sigma=(blur.sigma_rows, blur.sigma_columns))
+        blurred = DisplacementFit(fit, sigma=blur.sigma)
         found = AffineFit(blurred, placed_by=near, shift=_likely_shift(blurred)).estimate()
     except (GridError, ValueError, np.linalg.LinAlgError):
         return None
