@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from rasterio.crs import CRS
 
-from pifnet_cli.degrade.record import RECORD_NAME, simulated_ratio
+from pifnet_cli.degrade.record import simulated_ratio
 from pifnet_cli.errors import BandsError, GridError, SceneReadError
 from pifnet_cli.metrics.area import ScoredArea, scored_area
 from pifnet_cli.metrics.running import HALO, QUALITY_BLOCK, RunningSurvey, Survey
@@ -211,7 +211,7 @@ def _ratio(given: float | None, fused: Scene, reference: Path) -> float | None:
         ratio = float(noted[0]) if noted else math.nan
     except ValueError:
         ratio = math.nan
-    return ratio if ratio >= 1 else simulated_ratio(reference.parent / RECORD_NAME)
+    return ratio if ratio >= 1 else simulated_ratio(reference.parent)
 
 
 def _tell(scores: Scores, pair: ScoredPair) -> None:

@@ -1,6 +1,5 @@
 """Training scenes: folders with a pair and its truth, or reference scenes that are degraded where they are read."""
 
-import json
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ from pifnet_cli.choices import Phase
 from pifnet_cli.degrade.blocks import Block, BlockDegrader, PairNoise
 from pifnet_cli.degrade.noise import NoiseStream, window_noise
 from pifnet_cli.degrade.psf import Psf, psf_of
-from pifnet_cli.degrade.record import RECORD_NAME
+from pifnet_cli.degrade.record import recorded_sensor
 from pifnet_cli.degrade.srf import spectral_projection
 from pifnet_cli.degrade.wald import SensorModel, project_spectrally
 from pifnet_cli.errors import BandsError, GridError, SceneReadError
@@ -130,7 +129,7 @@ def open_training_scene(
                          for names in (LR_NAMES, HR_NAMES, REFERENCE_NAMES))  # fmt: skip
     _require_same_grid(reference.scene, hr.scene)
     alignment = align(lr.scene, hr.scene, phase=phase)
-    sensor = _recorded_sensor(path)
+    sensor = recorded_sensor(path)
     return TrainingScene(
         path=path,
         lr=lr.scene,
@@ -256,16 +255,6 @@ def _found(folder: Path, names: tuple[str, ...]) -> Path:
         f"{folder}: holds no {names[0]}{SUFFIXES[0]} (or .hdr); a folder with lr_hsi, hr_msi and reference was "
         f"expected; make one with: pifnet simulate SCENE -o {folder}"
     )
-
-
-def _recorded_sensor(folder: Path) -> SensorModel | None:
-    file = folder / RECORD_NAME
-    if not file.is_file():
-        return None
-    try:
-        return SensorModel.from_record(json.loads(file.read_bytes())["sensor"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise SceneReadError(f"{file}: is no record of pifnet simulate ({error!r}); simulate the pair again") from error
 
 
 def _real_psf(degradation: SimulateSettings, alignment: Alignment) -> Psf:
