@@ -68,6 +68,19 @@ def mended(image: Pixels) -> Pixels:
     return np.where(finite, image, mean)
 
 
+def filled(image: Pixels, *, empty: float = np.nan) -> Pixels:
+    """Invalid pixels replaced band by band with the nearest valid one; `empty` where a band has none."""
+    finite = np.isfinite(image)
+    if finite.all():
+        return image
+    whole = np.where(finite, image, np.float32(empty))
+    for band, is_valid in zip(whole, finite, strict=True):
+        if is_valid.any() and not is_valid.all():
+            nearest = ndimage.distance_transform_edt(~is_valid, return_distances=False, return_indices=True)
+            band[:] = band[tuple(nearest)]
+    return whole
+
+
 def _row_wise_products(rows: sparse.csr_array, columns: sparse.csr_array) -> sparse.csr_array:
     """(n, H) and (n, W) -> (n, H W): the outer product of each pair of rows, built without a loop over positions."""
     count, height = rows.shape

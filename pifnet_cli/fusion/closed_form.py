@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pifnet_cli.catalog import Kind, Method
 from pifnet_cli.choices import Anchor
 from pifnet_cli.degrade.psf import Psf
-from pifnet_cli.fusion.gaps import filled
+from pifnet_cli.degrade.sampling import filled
 from pifnet_cli.fusion.msi_noise import MsiNoise, ReadWindow, msi_noise
 from pifnet_cli.pair.alignment import Alignment
 from pifnet_cli.pair.lr_grid import on_hr_array, parallel, sampling_operator
@@ -71,7 +71,7 @@ class BlockEngine:
         """The method on the whole block; invalid pixels are filled with the nearest valid ones, and cut out after."""
         scaled = tile if self._msi_factor == 1 else replace(tile, hr_msi=tile.hr_msi * self._msi_factor)
         block = on_hr_array(parallel(scaled, *self._ratio, weights=self._weights))
-        lr_hsi, hr_msi = filled(block.lr_hsi), filled(block.hr_msi)
+        lr_hsi, hr_msi = filled(block.lr_hsi, empty=0), filled(block.hr_msi, empty=0)
         rows, columns = tile.geometry.tile.slices
         fused = self._method.fuse_block(lr_hsi, hr_msi, sampling_operator(block))[:, rows, columns]
         return FusedTile(tile.masked(np.ascontiguousarray(fused)))
