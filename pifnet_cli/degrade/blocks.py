@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pifnet_cli.degrade.noise import NoiseStream, noise_std, window_noise
+from pifnet_cli.degrade.noise import NoiseStream, noise_std_at_snr, window_noise
 from pifnet_cli.degrade.psf import degrade_separable, trimmed
 from pifnet_cli.degrade.wald import SensorModel, project_spectrally
 from pifnet_cli.scene import Pixels, Window
@@ -120,8 +120,8 @@ class BlockDegrader:
                 report(done, len(self))
         mean_squares = sums[0] / np.maximum(sums[1], 1)
         return PairNoise(
-            noise_std(mean_squares[:hsi_bands], sensor.hsi_snr_db),
-            noise_std(mean_squares[hsi_bands:], sensor.msi_snr_db),
+            noise_std_at_snr(mean_squares[:hsi_bands], sensor.hsi_snr_db),
+            noise_std_at_snr(mean_squares[hsi_bands:], sensor.msi_snr_db),
             seed,
         )
 

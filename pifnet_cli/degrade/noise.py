@@ -18,7 +18,7 @@ class NoiseStream(IntEnum):
     HR_MSI = 1
 
 
-def noise_std(mean_squares: NDArray[np.float64], snr_db: float | None) -> NDArray[np.float32]:
+def noise_std_at_snr(mean_squares: NDArray[np.float64], snr_db: float | None) -> NDArray[np.float32]:
     """Standard deviation that puts noise `snr_db` below the signal's RMS, per band.
 
     Args:
@@ -41,7 +41,7 @@ def with_noise(image: Pixels, snr_db: float | None, rng: Generator) -> Pixels:
     valid = ~np.isnan(image)
     power = np.where(valid, image, 0).astype(np.float64) ** 2
     mean_squares = power.sum(axis=(1, 2)) / np.maximum(valid.sum(axis=(1, 2)), 1)
-    std = noise_std(mean_squares, snr_db)
+    std = noise_std_at_snr(mean_squares, snr_db)
     return image + std[:, None, None] * rng.standard_normal(image.shape, dtype=np.float32)
 
 

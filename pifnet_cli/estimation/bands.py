@@ -14,7 +14,7 @@ from pifnet_cli.pair.alignment import Alignment
 from pifnet_cli.pair.tile import degrade_msi
 from pifnet_cli.scene import Bands, Pixels, Window
 from pifnet_models.classical.moments import SceneMoments
-from pifnet_models.kriging.noise import noise_about_neighbours, noise_std
+from pifnet_models.kriging.noise import hsi_noise_std, noise_about_neighbours
 from pifnet_models.kriging.regression import Regression, RegressionSums
 
 Floats = NDArray[np.float64]
@@ -103,7 +103,7 @@ def pair_facts(read_lr: ReadWindow, read_hr: ReadWindow, *, alignment: Alignment
     sums = RegressionSums(hsi_bands=len(spectra), msi_bands=len(broad))
     sums.add(spectra, broad)
     regression = sums.solve()
-    noise, wavelengths = noise_std(regression), bands.wavelengths_nm
+    noise, wavelengths = hsi_noise_std(regression), bands.wavelengths_nm
     known = wavelengths if wavelengths is not None and np.isfinite(wavelengths).all() else None
     response = estimate_response(spectra, broad, noise=noise, wavelengths=known)
     return PairFacts(regression, noise, response, known)
@@ -126,13 +126,17 @@ def _rounded(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def band_noise_std(moments: SceneMoments) -> NDArray[np.float64]:
-    """(C,), standard deviations; what a band alone shows of the ground counts as noise too.
+def measurable_noise_std(moments: SceneMoments) -> NDArray[np.float64]:
+    """Noise of each band of the LR-HSI, (C,), where there is enough of it to measure scores against.
 
-    NaN where there are too few neighbours or pixels, or less noise than arithmetic makes (80 dB).
+    What a band alone shows of the ground counts as noise too.
 
     Args:
         moments: All bands live, in the order of their wavelengths or nearly so.
+
+    Returns:
+        Standard deviations; NaN where there are too few neighbours or pixels, or less noise than arithmetic makes
+        (80 dB).
     """
     covariance, bands = moments.hsi_covariance, len(moments.hsi_mean)
     std = noise_about_neighbours(covariance, live=np.full(bands, fill_value=True), pixels=moments.pixels)

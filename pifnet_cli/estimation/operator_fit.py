@@ -17,7 +17,7 @@ from scipy import ndimage, optimize
 from pifnet_cli.degrade.psf import MINIMUM_VALID, Psf, mtf_from_sigma, sigma_from_mtf
 from pifnet_cli.degrade.sampling import PsfSampler
 from pifnet_cli.scene import Pixels, Positions
-from pifnet_models.kriging.noise import noise_about_neighbours
+from pifnet_models.kriging.noise import NOISE_FLOOR, noise_about_neighbours
 
 Floats = NDArray[np.float64]
 Cost = Callable[[Floats], float]
@@ -283,7 +283,7 @@ def component_scores(images: Sequence[Pixels]) -> tuple[list[Floats], Floats]:
         raise ValueError(f"only {int(usable.sum())} LR pixels are valid in every band")
     known = flat[live][:, usable]
     mean = known.mean(axis=1, keepdims=True)
-    scale = np.maximum(_noise_std(known - mean), 1e-12 * max(float(np.abs(known).max()), 1e-30))[:, None]
+    scale = np.maximum(_whitening_scale(known - mean), 1e-12 * max(float(np.abs(known).max()), 1e-30))[:, None]
     left, _, _ = np.linalg.svd((known - mean) / scale @ ((known - mean) / scale).T)
     components = min(COMPONENTS, max(known.shape[1] // PIXELS_PER_COMPONENT, 1))
     analysis = (left[:, :components] / scale).T
@@ -294,12 +294,12 @@ def component_scores(images: Sequence[Pixels]) -> tuple[list[Floats], Floats]:
     return scores, np.square(analysis) @ least
 
 
-def _noise_std(centred: Floats) -> Floats:
-    """(C,): what neighbouring bands do not predict, never below a fifth of the median; all of a band without such."""
+def _whitening_scale(centred: Floats) -> Floats:
+    """(C,): what neighbouring bands do not predict, but no band far below the others; all of a band without such."""
     bands, pixels = centred.shape
     found = noise_about_neighbours(centred @ centred.T / pixels, live=np.full(bands, fill_value=True), pixels=pixels)
     std = np.where(np.isnan(found), centred.std(axis=1), found)
-    return np.asarray(np.maximum(std, 0.2 * np.median(std)))
+    return np.asarray(np.maximum(std, NOISE_FLOOR * np.median(std)))
 
 
 def _coarse_start(cost: Cost, free: int) -> Floats:

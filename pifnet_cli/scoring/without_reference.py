@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_limits
 from pifnet_cli.choices import Wald
 from pifnet_cli.degrade.sampling import reached
 from pifnet_cli.errors import SceneReadError
-from pifnet_cli.estimation.bands import band_noise_std
-from pifnet_cli.estimation.msi_response import response_weights
+from pifnet_cli.estimation.bands import measurable_noise_std
+from pifnet_cli.estimation.response import response_weights
 from pifnet_cli.fusion.pair_operator import PairOperator, find_operator
 from pifnet_cli.metrics.area import ScoredArea, scored_area
 from pifnet_cli.metrics.without_reference import (
@@ -149,7 +149,7 @@ def score_without_reference(
             )
         lr_level, moments = _lr_level(scenes, settings, observers, progress)
         hr_level = _hr_level(scenes, response_weights(moments), settings, observers, progress)
-        scores = _scores(scenes, lr_level, hr_level, noise=band_noise_std(moments))
+        scores = _scores(scenes, lr_level, hr_level, noise=measurable_noise_std(moments))
         if settings.wald is Wald.SKIP:
             return scores
         wald = wald_scores(

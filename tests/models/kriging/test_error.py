@@ -12,7 +12,7 @@ from pifnet_cli.pair.tile import PairGeometry, PairTile, degrade_msi
 from pifnet_cli.scene import Window
 from pifnet_models.kriging import error as kriging_error
 from pifnet_models.kriging.kriging import GuidedKriging
-from pifnet_models.kriging.noise import noise_std
+from pifnet_models.kriging.noise import hsi_noise_std
 from pifnet_models.kriging.regression import RegressionSums
 from reference_scenes import real_scene
 
@@ -53,7 +53,7 @@ def _posterior(pair, kriging, msi_error):
         rest = np.diag(covariance - across @ np.linalg.solve(noisy, across.T))
         total += np.outer(np.square(synthesis) * signal, rest)
     variance = np.diag(regression.residual_covariance)
-    left = np.maximum(variance - np.square(kriging.synthesis) @ usual - np.square(noise_std(regression)), 0)
+    left = np.maximum(variance - np.square(kriging.synthesis) @ usual - np.square(hsi_noise_std(regression)), 0)
     energy = np.square(sampling).sum(axis=1).mean()
     total += (left * (1 - sampling.shape[0] / sampling.shape[1]) / energy)[:, None]
     total += np.diag(regression.weights @ msi_error @ regression.weights.T)[:, None]

@@ -11,7 +11,6 @@ from pifnet_models.pifnet.anchored import (
     guided_estimate,
     image_scale,
     image_scales,
-    msi_whitening,
     noise_scale,
     residual_basis,
     synthesis_matrix,
@@ -131,12 +130,6 @@ def test_first_features_are_the_components_of_the_upsampled_residual(regression,
     assert msi.shape == (2 * M + 4, H, W)
     assert hsi[:K].reshape(K, -1) == pytest.approx(expected, rel=1e-3, abs=1e-2)
     assert np.array_equal(msi[-4:], inputs["phase"])
-
-
-def test_whitened_msi_has_unit_covariance(regression, rng):
-    root = np.linalg.cholesky(regression.msi_covariance)
-    white = msi_whitening(regression) @ (root @ rng.standard_normal((M, 20_000)))
-    assert np.cov(white) == pytest.approx(np.eye(M), abs=0.05)
 
 
 def test_invalid_pixels_are_zero_and_change_no_valid_one_but_their_neighbours(regression, basis, rng):
