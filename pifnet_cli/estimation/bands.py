@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.estimation.blur_and_shift import sample_windows
-from pifnet_cli.estimation.operator_fit import FINEST_NOISE
+from pifnet_cli.estimation.blur_and_shift_fit import FINEST_NOISE
 from pifnet_cli.estimation.response import SpectralResponse, estimate_response
 from pifnet_cli.pair.alignment import Alignment
 from pifnet_cli.pair.tile import degrade_msi

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pifnet_cli.estimation.operator_fit import LARGEST_ERROR, Floats
+from pifnet_cli.estimation.blur_and_shift_fit import LARGEST_ERROR, Floats
 from pifnet_cli.estimation.registration.displacement import DisplacementFit, Field, Places
 
 PART = 10  # LR pixels along the side of a part, at least
@@ -70,7 +70,7 @@ def local_shifts(fit: DisplacementFit, shift: tuple[float, float] = (0.0, 0.0)) 
     ]
 
 
-def spread(shifts: Sequence[LocalShift]) -> float:
+def shift_spread(shifts: Sequence[LocalShift]) -> float:
     """LR pixels by which three quarters of the reliable parts lie within of their median; 0 where they are too few."""
     known = np.array([local.shift for local in shifts if local.is_reliable])
     if len(known) < 2:
@@ -82,7 +82,7 @@ def spread(shifts: Sequence[LocalShift]) -> float:
 def is_uneven(shifts: Sequence[LocalShift]) -> bool:
     """Whether the shift varies by more than chance, and by enough to matter."""
     errors = [float(np.hypot(*local.error)) for local in shifts if local.is_reliable]
-    return bool(errors and spread(shifts) > np.hypot(UNEVEN, ERRORS * float(np.median(errors))))
+    return bool(errors and shift_spread(shifts) > np.hypot(UNEVEN, ERRORS * float(np.median(errors))))
 
 
 def _parts(fit: DisplacementFit) -> NDArray[np.intp]:

@@ -112,7 +112,7 @@ def _operator(
 ) -> PairOperator:
     psf, source = _told_psf(settings, header, alignment)
     if psf is None and estimate is not None:
-        psf, source = estimate.estimate.operator.psf, BlurSource.FOUND
+        psf, source = estimate.psf, BlurSource.FOUND
     if psf is None:
         psf, source = _psf_of(Protocol.MTF, DEFAULT_MTF, alignment), BlurSource.ASSUMED
     return PairOperator(psf, alignment, source, estimate)

@@ -291,19 +291,17 @@ def _factor(positions: Floats, fused: Sequence[Floats], msi_nm: Floats, msi: Seq
 def _sensor_facts(plan: FusionPlan, settings: FuseSettings) -> SensorFacts:
     alignment, found = plan.operator.alignment, plan.operator.estimate
     ratio = alignment.ratio_rows, alignment.ratio_columns
-    is_found = (
-        found is not None and plan.operator.psf == found.estimate.operator.psf and any(found.estimate.sigma_error)
-    )
+    is_found = found is not None and plan.operator.psf == found.psf and any(found.fitted.sigma_error)
     used = alignment.shift[0] / ratio[0], alignment.shift[1] / ratio[1]
     facts = SensorFacts(
         psf=plan.operator.psf, ratio=ratio, source=_psf_source(plan, settings, is_found=is_found), shift_used_lr=used
     )
     if found is None:
         return facts
-    errors = found.estimate.shift_error
+    errors = found.fitted.shift_error
     return replace(
         facts,
-        sigma_error=found.estimate.sigma_error if is_found else None,
+        sigma_error=found.fitted.sigma_error if is_found else None,
         shift_lr=found.shift_lr,
         shift_error_lr=(errors[0] / ratio[0], errors[1] / ratio[1]),
         further=_estimate_facts(found),
@@ -311,7 +309,7 @@ def _sensor_facts(plan: FusionPlan, settings: FuseSettings) -> SensorFacts:
 
 
 def _estimate_facts(found: PairEstimate) -> tuple[tuple[str, str], ...]:
-    estimate = found.estimate
+    estimate = found.fitted
     return (
         ("variance that the HR-MSI explains, as delivered", f"{100 * estimate.explained_before:.2f} %"),
         ("the same with this blur and shift", f"{100 * estimate.explained:.2f} %"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from affine import Affine
 
-from pifnet_cli.estimation.operator_fit import SHIFT_LIMIT, SIGNIFICANT, Floats
+from pifnet_cli.estimation.blur_and_shift_fit import SHIFT_LIMIT, SIGNIFICANT, Floats
 from pifnet_cli.estimation.registration.displacement import DisplacementFit, Field, Places, Solution
 from pifnet_cli.pair.alignment import AS_DELIVERED, displacement
 

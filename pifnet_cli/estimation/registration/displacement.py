@@ -1,8 +1,8 @@
 """Where LR pixels lie, by a few numbers: displacements that leave the least of a regression, the blur being known.
 
-The likelihood is that of `estimation.operator`; its maximum is found by Gauss-Newton steps with the regression
-projected out (variable projection: Golub and Pereyra, Inverse Problems 19, 2003; Kaufman's approximation), so that a
-displacement of every part of a scene, or an affine one of all of it, costs a handful of evaluations.
+The likelihood is that of `estimation.blur_and_shift_fit`; its maximum is found by Gauss-Newton steps with the
+regression projected out (variable projection: Golub and Pereyra, Inverse Problems 19, 2003; Kaufman's approximation),
+so that a displacement of every part of a scene, or an affine one of all of it, costs a handful of evaluations.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pifnet_cli.degrade.psf import MINIMUM_VALID
-from pifnet_cli.estimation.operator_fit import (
+from pifnet_cli.estimation.blur_and_shift_fit import (
+    BlurAndShiftFit,
     Floats,
-    OperatorFit,
-    Sample,
+    SampleWindow,
     orthonormal,
     require_pixels,
     shift_margin,
@@ -73,7 +73,7 @@ class DisplacementFit:
         windows: (P,), the sample that each is from.
     """
 
-    def __init__(self, fit: OperatorFit, *, sigma: tuple[float, float]) -> None:
+    def __init__(self, fit: BlurAndShiftFit, *, sigma: tuple[float, float]) -> None:
         """Blur the samples.
 
         Args:
@@ -191,7 +191,7 @@ class _Explained(NamedTuple):
 class _Blurred:
     """A window of the HR-MSI as the hyperspectral sensor sees it, ready to be interpolated."""
 
-    def __init__(self, sample: Sample, sigma: tuple[float, float]) -> None:
+    def __init__(self, sample: SampleWindow, sigma: tuple[float, float]) -> None:
         is_valid = np.asarray(np.isfinite(sample.hr_msi).all(axis=0))
         share = ndimage.gaussian_filter(is_valid.astype(np.float32), sigma, mode="mirror")
         self._origin = sample.origin
@@ -226,7 +226,7 @@ def _telling(explained: Floats, variances: Floats) -> NDArray[np.intp]:
     return np.flatnonzero(told > NEGLIGIBLE * told.sum())
 
 
-def _usable(sample: Sample, scores: Floats, margin: tuple[float, float]) -> NDArray[np.bool_]:
+def _usable(sample: SampleWindow, scores: Floats, margin: tuple[float, float]) -> NDArray[np.bool_]:
     """(h, w): valid in both scenes wherever it may be moved: all displacements are judged by the same pixels."""
     height, width = sample.hr_msi.shape[1:]
     is_usable = within(sample.lr_in_hr, height, width, margin) & np.isfinite(scores).all(axis=0)
@@ -241,7 +241,7 @@ def _usable(sample: Sample, scores: Floats, margin: tuple[float, float]) -> NDAr
     return np.asarray(is_usable & (far_inside[rows, columns] > 0))
 
 
-def _full(sample: Sample) -> Places:
+def _full(sample: SampleWindow) -> Places:
     """(h, w) each, counted from the centre of the window's first pixel."""
     at = sample.lr_in_hr
     if at.is_separable:
@@ -249,6 +249,6 @@ def _full(sample: Sample) -> Places:
     return Places(at.rows, at.columns)
 
 
-def _places(sample: Sample, usable: NDArray[np.bool_]) -> Places:
+def _places(sample: SampleWindow, usable: NDArray[np.bool_]) -> Places:
     rows, columns = _full(sample)
     return Places(rows[usable] + sample.origin[0] + 0.5, columns[usable] + sample.origin[1] + 0.5)

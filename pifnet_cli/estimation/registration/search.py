@@ -12,7 +12,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from pifnet_cli.estimation.operator_fit import Floats, component_scores
+from pifnet_cli.estimation.blur_and_shift_fit import Floats, component_scores
 from pifnet_cli.scene import Pixels
 
 Transformed = NDArray[np.complexfloating]

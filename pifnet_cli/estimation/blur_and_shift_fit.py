@@ -35,8 +35,8 @@ FINEST_NOISE = 1e-4  # of a band's root mean square (80 dB): what is told below 
 SIGNIFICANT = 12.0  # gain of log-likelihood over the scene as delivered, below which that is kept
 
 
-class Sample(NamedTuple):
-    """A window of a pair.
+class SampleWindow(NamedTuple):
+    """A window of a pair that blur and shift are found from.
 
     Attributes:
         lr_hsi: (C, h, w); NaN where invalid.
@@ -52,8 +52,8 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
-    """How the LR-HSI samples the ground.
+class BlurAndShift:
+    """How the LR-HSI samples the ground, as far as a fit looks for it.
 
     Attributes:
         sigma: Standard deviations of the PSF along HR rows and columns, HR pixels.
@@ -70,11 +70,11 @@ class Operator:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """An operator with its standard errors, and what it is worth.
+class FittedBlurAndShift:
+    """The most likely blur and shift with their standard errors, and what they are worth.
 
     Attributes:
-        operator: The best one.
+        best: The most likely ones.
         sigma_error: Of both standard deviations, HR pixels.
         shift_error: Of both shifts, HR pixels.
         explained: Share of the LR-HSI's variance, bands weighed by their noise, that the HR-MSI explains through it.
@@ -83,7 +83,7 @@ class Estimate:
         pixels: LR pixels that it was found from.
     """
 
-    operator: Operator
+    best: BlurAndShift
     sigma_error: tuple[float, float]
     shift_error: tuple[float, float]
     explained: float
@@ -98,7 +98,7 @@ class Estimate:
         """
         mtf_errors = [
             (mtf_from_sigma(max(width - error, 0.0), side) - mtf_from_sigma(width + error, side)) / 2
-            for width, error, side in zip(self.operator.sigma, self.sigma_error, ratio, strict=True)
+            for width, error, side in zip(self.best.sigma, self.sigma_error, ratio, strict=True)
         ]
         shift_errors = [error / side for error, side in zip(self.shift_error, ratio, strict=True)]
         return max(*mtf_errors, *shift_errors) < LARGEST_ERROR
@@ -109,8 +109,8 @@ class Estimate:
         return self.gain > SIGNIFICANT
 
 
-class OperatorFit:
-    """The likelihood of operators, given samples of a pair.
+class BlurAndShiftFit:
+    """The likelihood of blurs and shifts, given windows of a pair.
 
     Attributes:
         samples: Windows of one pair.
@@ -119,7 +119,7 @@ class OperatorFit:
         floor: (K,), the least variance that a component's residual is believed to have.
     """
 
-    def __init__(self, samples: Sequence[Sample], *, ratio: tuple[float, float]) -> None:
+    def __init__(self, samples: Sequence[SampleWindow], *, ratio: tuple[float, float]) -> None:
         """Project the LR-HSI on its components.
 
         Args:
@@ -132,25 +132,25 @@ class OperatorFit:
         self.samples, self.ratio = list(samples), ratio
         self.scores, self.floor = component_scores([sample.lr_hsi for sample in samples])
 
-    def log_likelihood(self, operator: Operator) -> float:
-        """Up to a constant that is the same for all operators."""
-        residual, _, pixels = self._covariances(operator)
+    def log_likelihood(self, candidate: BlurAndShift) -> float:
+        """Up to a constant that is the same for all candidates."""
+        residual, _, pixels = self._covariances(candidate)
         return float(-0.5 * pixels * np.linalg.slogdet(residual).logabsdet)
 
-    def explained(self, operator: Operator) -> float:
+    def explained(self, candidate: BlurAndShift) -> float:
         """Share of variance, all components together, in units of noise."""
-        residual, total, _ = self._covariances(operator)
+        residual, total, _ = self._covariances(candidate)
         return float(1 - np.trace(residual) / np.trace(total))
 
-    def pixels(self, operator: Operator) -> int:
+    def pixels(self, candidate: BlurAndShift) -> int:
         """LR pixels that the likelihood is of."""
-        return self._covariances(operator)[2]
+        return self._covariances(candidate)[2]
 
-    def _covariances(self, operator: Operator) -> tuple[Floats, Floats, int]:
+    def _covariances(self, candidate: BlurAndShift) -> tuple[Floats, Floats, int]:
         """(K, K) of what the regression leaves and of all there is, and the pixels."""
         designs, targets = [], []
         for sample, scores in zip(self.samples, self.scores, strict=True):
-            seen = degraded(sample, operator, shift_margin(self.ratio))
+            seen = degraded(sample, candidate, shift_margin(self.ratio))
             usable = np.isfinite(seen).all(axis=0) & np.isfinite(scores).all(axis=0)
             designs.append(seen[:, usable])
             targets.append(scores[:, usable])
@@ -175,51 +175,41 @@ def require_pixels(count: int) -> None:
         raise ValueError(f"only {count} LR pixels are valid in both scenes")
 
 
-def estimate_operator(
-    samples: Sequence[Sample],
-    *,
-    ratio: tuple[float, float],
-    delivered: Operator,
-    sigma: tuple[float, float] | None = None,
-) -> Estimate:
+def estimate_blur_and_shift(
+    fit: BlurAndShiftFit, *, delivered: BlurAndShift, sigma: tuple[float, float] | None = None
+) -> FittedBlurAndShift:
     """Find blur and shift.
 
     Args:
-        samples: Windows of one pair.
-        ratio: Sides of an LR pixel in HR pixels, rows and columns.
+        fit: Of windows of one pair.
         delivered: What would be assumed without an estimate.
         sigma: The blur where it is known; only the shift is looked for.
 
     Raises:
         ValueError: Too few LR pixels are valid.
     """
-    return fitted_operator(OperatorFit(samples, ratio=ratio), delivered=delivered, sigma=sigma)
-
-
-def fitted_operator(fit: OperatorFit, *, delivered: Operator, sigma: tuple[float, float] | None = None) -> Estimate:
-    """As `estimate_operator`, of samples that are prepared already."""
     ratio = fit.ratio
     known = None if sigma is None else Psf(*sigma).mtf_at_nyquist(ratio)
 
-    def operator_at(point: Floats) -> Operator:
+    def candidate_at(point: Floats) -> BlurAndShift:
         mtf = known if known is not None else tuple(_bounded(point[2 + axis % (len(point) - 2)]) for axis in (0, 1))
-        return Operator(_sigma_of(mtf, ratio), (float(point[0] * ratio[0]), float(point[1] * ratio[1])))
+        return BlurAndShift(_sigma_of(mtf, ratio), (float(point[0] * ratio[0]), float(point[1] * ratio[1])))
 
     def cost(point: Floats) -> float:
         if np.abs(point[:2]).max() > SHIFT_LIMIT:
             return np.inf
-        return -fit.log_likelihood(operator_at(point))
+        return -fit.log_likelihood(candidate_at(point))
 
     free = 0 if known is not None else 1
     start = _coarse_start(cost, free)
     best = _refined(cost, start)
     if known is None:
         best = _refined(cost, np.array([*best, best[2]]))
-    found = operator_at(best)
+    found = candidate_at(best)
     error = _standard_errors(cost, best)
     sigma_error = _sigma_errors(best, error, ratio) if known is None else (0.0, 0.0)
-    return Estimate(
-        operator=found,
+    return FittedBlurAndShift(
+        best=found,
         sigma_error=sigma_error,
         shift_error=(float(error[0] * ratio[0]), float(error[1] * ratio[1])),
         explained=fit.explained(found),
@@ -229,35 +219,35 @@ def fitted_operator(fit: OperatorFit, *, delivered: Operator, sigma: tuple[float
     )
 
 
-def degraded(sample: Sample, operator: Operator, margin: tuple[float, float]) -> Pixels:
+def degraded(sample: SampleWindow, candidate: BlurAndShift, margin: tuple[float, float]) -> Pixels:
     """(M, h, w): the HR-MSI as the LR-HSI would show it; NaN within `margin` HR pixels of the window's border."""
-    rows, columns = operator.shift
+    rows, columns = candidate.shift
     at = sample.lr_in_hr.moved(-rows, -columns)
     height, width = sample.hr_msi.shape[1:]
     if at.is_separable:
-        seen = PsfSampler(at, operator.psf, height=height, width=width)(sample.hr_msi)
+        seen = PsfSampler(at, candidate.psf, height=height, width=width)(sample.hr_msi)
     else:
-        seen = _blurred_at(sample.hr_msi, at, operator)
+        seen = _blurred_at(sample.hr_msi, at, candidate)
     inside = sample.lr_in_hr
     is_far = within(inside, height, width, margin)
     seen[:, ~is_far] = np.nan
     return seen
 
 
-def _blurred_at(image: Pixels, at: Positions, operator: Operator) -> Pixels:
+def _blurred_at(image: Pixels, at: Positions, candidate: BlurAndShift) -> Pixels:
     """(M, H, W) -> (M, h, w) at any positions: blurred as a whole, then interpolated; many times cheaper than exact."""
     is_valid = np.asarray(np.isfinite(image).all(axis=0))
     if is_valid.all():
-        return _blurred_planes(image, at, operator)
+        return _blurred_planes(image, at, candidate)
     planes = np.concatenate([np.where(is_valid, image, np.float32(0)), is_valid[None].astype(np.float32)])
-    sampled = _blurred_planes(planes, at, operator)
+    sampled = _blurred_planes(planes, at, candidate)
     share = sampled[-1]
     seen = np.where(share >= MINIMUM_VALID, sampled[:-1] / np.maximum(share, MINIMUM_VALID), np.nan)
     return seen.astype(np.float32)
 
 
-def _blurred_planes(planes: Pixels, at: Positions, operator: Operator) -> Pixels:
-    blurred = ndimage.gaussian_filter(planes, (0, *operator.sigma), mode="mirror")
+def _blurred_planes(planes: Pixels, at: Positions, candidate: BlurAndShift) -> Pixels:
+    blurred = ndimage.gaussian_filter(planes, (0, *candidate.sigma), mode="mirror")
     return np.stack([ndimage.map_coordinates(plane, (at.rows, at.columns), mode="mirror") for plane in blurred])
 
 
