@@ -91,12 +91,6 @@ class Regression:
         fused += upsampled.reshape(len(upsampled), -1)
         return fused.reshape(upsampled.shape)
 
-    def upsampled_residual(self, upsampled: Array32, msi_smooth: Array32) -> Array32:
-        """up(E) on a tile, (C, H, W): interpolation is linear, so it is up(X) - W up(down(Y)) - b."""
-        explained = self.weights.astype(np.float32) @ msi_smooth.reshape(len(msi_smooth), -1)
-        explained += self.intercept.astype(np.float32)[:, None]
-        return upsampled - explained.reshape(upsampled.shape)
-
 
 class RegressionSums:
     """Sums over LR pixels, from which the regression follows in closed form; blocks may come in any order."""

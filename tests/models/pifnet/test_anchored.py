@@ -122,8 +122,8 @@ def test_zero_correction_is_the_anchor(regression, basis, rng):
 
 def test_first_features_are_the_components_of_the_upsampled_residual(regression, basis, rng):
     inputs = tile(rng)
-    residual = regression.upsampled_residual(inputs["upsampled"], inputs["msi_smooth"])
-    expected = analysis_matrix(regression, basis) @ residual.reshape(C, -1)
+    explained = np.einsum("cm,mhw->chw", regression.weights, inputs["msi_smooth"]) + regression.intercept[:, None, None]
+    expected = analysis_matrix(regression, basis) @ (inputs["upsampled"] - explained).reshape(C, -1)
     hsi, msi = features(**inputs, regression=regression, basis=basis)
 
     assert hsi.shape == (2 * K, H, W)
