@@ -1,4 +1,4 @@
-"""What a pair says band by band: how much of the LR-HSI the HR-MSI explains, its noise, the HR-MSI's response."""
+"""Facts of a pair, band by band: how much the HR-MSI explains of the LR-HSI, noise, spectral response."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ ReadWindow = Callable[[Window], Pixels]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairFacts:
-    """What a few windows of a pair tell of its bands.
+    """Facts of the bands of a pair, from a few of its windows.
 
     Attributes:
         regression: Of the LR-HSI on the degraded HR-MSI.
@@ -76,7 +76,7 @@ class PairFacts:
 
 
 def pair_facts(read_lr: ReadWindow, read_hr: ReadWindow, *, alignment: Alignment, psf: Psf, bands: Bands) -> PairFacts:
-    """Look at a few windows of a pair.
+    """Read a few windows of a pair and find the facts of its bands.
 
     Args:
         read_lr: LR window -> (C, h, w).

@@ -1,4 +1,4 @@
-"""Blur and shift of a pair: found from a few of its windows, and what is made of them."""
+"""Blur and shift of a pair, found from a few of its windows, and the correction that follows from them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ ReadWindow = Callable[[Window], Pixels]
 
 @dataclass(frozen=True, slots=True)
 class PairEstimate:
-    """What was found out about where and how sharply the LR-HSI of a pair sees the ground.
+    """The blur and the misregistration of a pair as it tells them itself.
 
     Attributes:
         fitted: Blur and shift as the likelihood has them.
@@ -48,7 +48,7 @@ class PairEstimate:
 
     @property
     def shift(self) -> tuple[float, float]:
-        """(rows, columns) in HR pixels by which to correct; nothing where it is small or may be chance."""
+        """The correction, (rows, columns) in HR pixels; zeros where the shift is small or may be chance."""
         is_borne_out = self.is_reliable and self.fitted.is_significant
         is_worth_it = self.affine is not None or (is_borne_out and max(map(abs, self.shift_lr)) >= NOTICEABLE)
         rows, columns = (shift * side for shift, side in zip(self.shift_lr, self.ratio, strict=True))
@@ -56,12 +56,12 @@ class PairEstimate:
 
     @property
     def correction(self) -> Affine:
-        """What to correct by (`pifnet_cli.pair.alignment.Alignment`)."""
+        """The correction as `pifnet_cli.pair.alignment.Alignment` takes it."""
         return Affine.translation(self.shift[1], self.shift[0]) if self.affine is None else self.affine.correction
 
     @property
     def shift_spread_lr(self) -> float:
-        """LR pixels by which the shift varies over the scene; by an affine correction, what it leaves."""
+        """LR pixels by which the shift, or what an affine correction leaves of it, varies over the scene."""
         return shift_spread(self.local)
 
     @property
@@ -71,12 +71,12 @@ class PairEstimate:
 
     @property
     def is_reliable(self) -> bool:
-        """Whether the pair tells blur and shift."""
+        """Whether blur and shift are known well enough to be used."""
         return self.fitted.is_reliable(self.ratio)
 
     @property
     def shift_lr(self) -> tuple[float, float]:
-        """(rows, columns) as found, in LR pixels; of an affine correction amid the scene."""
+        """The shift as found, (rows, columns) in LR pixels; that of an affine correction is taken amid the scene."""
         if self.affine is not None:
             return self.affine.shift_lr
         rows, columns = (shift / side for shift, side in zip(self.fitted.best.shift, self.ratio, strict=True))
@@ -89,7 +89,7 @@ class PairEstimate:
 
     @property
     def mtf_at_nyquist(self) -> tuple[float, float]:
-        """Along rows and columns."""
+        """The MTF of the blur at the LR Nyquist frequency, along rows and columns."""
         return self.psf.mtf_at_nyquist(self.ratio)
 
     @property
@@ -99,7 +99,7 @@ class PairEstimate:
         return is_found and max(map(abs, self.shift_lr)) > WORRYING
 
     def record(self) -> dict[str, object]:
-        """As JSON values."""
+        """The estimate as JSON values."""
         found = self.fitted
         errors = [error / side for error, side in zip(found.shift_error, self.ratio, strict=True)]
         errors = errors if self.affine is None else list(self.affine.shift_error_lr)
@@ -146,12 +146,12 @@ def estimate_pair(
 
 
 def untold(lr: Scene, hr: Scene, error: ValueError) -> GridError:
-    """The refusal of a pair that does not tell its blur and shift."""
+    """The error to raise where blur and shift cannot be found."""
     return GridError(f"{lr.path}: {error} ({hr.path}); blur and shift cannot be found")
 
 
 def estimate_fit(fit: BlurAndShiftFit, *, default_mtf: float, sigma: tuple[float, float] | None = None) -> PairEstimate:
-    """As `estimate_pair`, of windows that are read already."""
+    """Find what `estimate_pair` finds, from windows that are read already."""
     usual = gaussian_from_mtf(default_mtf, ratio_rows=fit.ratio[0], ratio_columns=fit.ratio[1])
     delivered = BlurAndShift(sigma or usual.sigma, (0.0, 0.0))
     found = estimate_blur_and_shift(fit, delivered=delivered, sigma=sigma)
@@ -163,7 +163,7 @@ def estimate_fit(fit: BlurAndShiftFit, *, default_mtf: float, sigma: tuple[float
 
 
 def pair_fit(read_lr: ReadWindow, read_hr: ReadWindow, alignment: Alignment) -> BlurAndShiftFit:
-    """A few windows of a pair, ready to be compared."""
+    """Read a few windows of a pair for the likelihood of its blur and shift."""
     samples = [_sample(window, read_lr, read_hr, alignment) for window in sample_windows(alignment)]
     return BlurAndShiftFit(samples, ratio=(alignment.ratio_rows, alignment.ratio_columns))
 

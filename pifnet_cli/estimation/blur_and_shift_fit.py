@@ -53,7 +53,7 @@ class SampleWindow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BlurAndShift:
-    """How the LR-HSI samples the ground, as far as a fit looks for it.
+    """A blur and a shift that may be those of the LR-HSI.
 
     Attributes:
         sigma: Standard deviations of the PSF along HR rows and columns, HR pixels.
@@ -65,7 +65,7 @@ class BlurAndShift:
 
     @property
     def psf(self) -> Psf:
-        """Its blur."""
+        """The blur as a PSF."""
         return Psf(sigma_rows=self.sigma[0], sigma_columns=self.sigma[1])
 
 
@@ -105,7 +105,7 @@ class FittedBlurAndShift:
 
     @property
     def is_significant(self) -> bool:
-        """Whether the pair fits better so than as delivered, beyond chance."""
+        """Whether the gain over the pair as delivered is more than chance."""
         return self.gain > SIGNIFICANT
 
 
@@ -133,17 +133,17 @@ class BlurAndShiftFit:
         self.scores, self.floor = component_scores([sample.lr_hsi for sample in samples])
 
     def log_likelihood(self, candidate: BlurAndShift) -> float:
-        """Up to a constant that is the same for all candidates."""
+        """Log-likelihood of a candidate, up to a constant that is the same for all."""
         residual, _, pixels = self._covariances(candidate)
         return float(-0.5 * pixels * np.linalg.slogdet(residual).logabsdet)
 
     def explained(self, candidate: BlurAndShift) -> float:
-        """Share of variance, all components together, in units of noise."""
+        """Share of the LR-HSI's variance, in units of noise, that the HR-MSI explains through a candidate."""
         residual, total, _ = self._covariances(candidate)
         return float(1 - np.trace(residual) / np.trace(total))
 
     def pixels(self, candidate: BlurAndShift) -> int:
-        """LR pixels that the likelihood is of."""
+        """How many LR pixels are compared: those that are valid in both scenes."""
         return self._covariances(candidate)[2]
 
     def _covariances(self, candidate: BlurAndShift) -> tuple[Floats, Floats, int]:
@@ -285,7 +285,7 @@ def component_scores(images: Sequence[Pixels]) -> tuple[list[Floats], Floats]:
 
 
 def _whitening_scale(centred: Floats) -> Floats:
-    """(C,): what neighbouring bands do not predict, but no band far below the others; all of a band without such."""
+    """(C,): noise of each band about its neighbours, its deviation where it has none; none is far below the others."""
     bands, pixels = centred.shape
     found = noise_about_neighbours(centred @ centred.T / pixels, live=np.full(bands, fill_value=True), pixels=pixels)
     std = np.where(np.isnan(found), centred.std(axis=1), found)
@@ -293,7 +293,7 @@ def _whitening_scale(centred: Floats) -> Floats:
 
 
 def _coarse_start(cost: Cost, free: int) -> Floats:
-    """The best of a lattice of shifts, at the usual blur."""
+    """The likeliest of a lattice of shifts, at the blur that the search starts from."""
     steps = np.arange(-SHIFT_LIMIT, SHIFT_LIMIT + 1e-9, COARSE_STEP)
     blur = [_unbounded(START_MTF)] * free
     points = [np.array([row, column, *blur]) for row in steps for column in steps]
@@ -307,7 +307,7 @@ def _refined(cost: Cost, start: Floats) -> Floats:
 
 
 def _standard_errors(cost: Cost, best: Floats) -> Floats:
-    """From the curvature of the likelihood along each parameter; infinite where it is flat."""
+    """Each parameter's standard error, from the curvature of the likelihood along it; infinite where it is flat."""
     middle, errors = cost(best), np.full(len(best), np.inf)
     for index, step in enumerate([0.05, 0.05, 0.2, 0.2][: len(best)]):
         beside = [best + sign * step * np.eye(len(best))[index] for sign in (-1, 1)]
@@ -318,7 +318,7 @@ def _standard_errors(cost: Cost, best: Floats) -> Floats:
 
 
 def _bounded(value: float) -> float:
-    """Any number -> an MTF within its limits."""
+    """Map any number to an MTF within its limits."""
     low, high = MTF_LIMITS
     return float(low + (high - low) / (1 + np.exp(-value)))
 

@@ -16,7 +16,7 @@ MINIMUM_VALID = 0.5  # share of a coarse pixel's pixels
 
 @dataclass(frozen=True, slots=True)
 class WindowedScene:
-    """A scene and how its pixels are read: window -> (C, h, w), NaN where invalid."""
+    """A scene and how a window of its pixels is read: (C, h, w), NaN where invalid."""
 
     scene: Scene
     read: ReadWindow
@@ -35,7 +35,7 @@ class WindowedScene:
         return WindowedScene(replace(self.scene, grid=coarse_grid), lambda window: pixels[:, *window.slices])
 
     def pixels(self) -> Pixels:
-        """All of them."""
+        """All pixels of the scene, (C, H, W)."""
         return self.read(self.scene.grid.window)
 
 

@@ -46,7 +46,7 @@ class Field(NamedTuple):
     columns: Floats
 
     def at(self, parameters: Floats) -> Places:
-        """The places."""
+        """The places at some parameters."""
         return Places(self.fixed.rows + self.rows @ parameters, self.fixed.columns + self.columns @ parameters)
 
 
@@ -99,7 +99,7 @@ class DisplacementFit:
         self.places = Places(*(np.concatenate(axis) for axis in zip(*places, strict=True)))
 
     def solved(self, field: Field, start: Floats) -> Solution:
-        """Gauss-Newton from `start`; parameters are LR pixels, or as large as such."""
+        """Find the likeliest parameters by Gauss-Newton steps from `start`; they are of the size of LR pixels."""
         parameters = np.array(start, dtype=np.float64)
         best = self._explained(field.at(parameters))
         damping = np.eye(len(parameters)) / DAMPING**2
@@ -123,7 +123,7 @@ class DisplacementFit:
         return Solution(parameters, covariance, best.log_likelihood)
 
     def log_likelihood(self, places: Places) -> float:
-        """Up to a constant that all places have in common."""
+        """Log-likelihood of places, up to a constant that is the same for all."""
         return self._explained(places).log_likelihood
 
     def evidence(self, places: Places) -> float:
@@ -132,7 +132,7 @@ class DisplacementFit:
         return self.log_likelihood(places) + float(0.5 * len(self._scores) * np.linalg.slogdet(unrelated).logabsdet)
 
     def correlation(self, places: Places) -> float:
-        """Of what the HR-MSI tells best of the LR-HSI, with the LR-HSI: the first canonical correlation, 0 to 1."""
+        """The first canonical correlation of the LR-HSI with the HR-MSI as it is seen at some places, 0 to 1."""
         return float(np.linalg.norm(self._explained(places).basis.T @ orthonormal(self._scores), 2))
 
     def _explained(self, places: Places) -> "_Explained":
@@ -203,13 +203,13 @@ class _Blurred:
             self._slopes.append(np.gradient(blurred))
 
     def values(self, places: Places) -> Floats:
-        """(M, p)."""
+        """(M, p): the blurred HR-MSI at some places."""
         at = self._within(places)
         cubic = {"output": np.float64, "mode": "mirror", "prefilter": False}
         return np.stack([ndimage.map_coordinates(spline, at, **cubic) for spline in self._splines])
 
     def slopes(self, places: Places) -> tuple[Floats, Floats]:
-        """(M, p) each, per HR pixel down and right."""
+        """Slopes of the blurred HR-MSI at some places, (M, p) each, per HR pixel down and right."""
         at, linear = self._within(places), {"output": np.float64, "mode": "mirror", "order": 1}
         down, right = (
             np.stack([ndimage.map_coordinates(slope[axis], at, **linear) for slope in self._slopes]) for axis in (0, 1)

@@ -70,7 +70,7 @@ def register_pair(
 
 
 def register_scenes(lr: OpenScene, hr: OpenScene, *, sigma_of: SigmaOf = lambda _: None) -> PairEstimate:
-    """The affine correction of two open scenes, logged: `register_pair` with the default MTF.
+    """Find the affine correction of two open scenes by `register_pair`, with the default MTF, and log it.
 
     Raises:
         GridError: The pair does not tell.
@@ -160,7 +160,7 @@ def _likely(lr: WindowedScene, hr: WindowedScene, near: Affine) -> AffineEstimat
 
 
 def _likely_shift(fit: DisplacementFit) -> tuple[float, float]:
-    """The best of a lattice, HR pixels."""
+    """The likeliest of a lattice of shifts, HR pixels."""
     steps = np.arange(-SHIFT_LIMIT, SHIFT_LIMIT + 1e-9, COARSE_STEP)
     shifts = [(float(down * fit.ratio[0]), float(right * fit.ratio[1])) for down in steps for right in steps]
     at = fit.places
@@ -172,7 +172,7 @@ def _factor(side: int, largest: int) -> int:
 
 
 def _at_finer(correction: Affine, factor: int) -> Affine:
-    """The same in pixels of which `factor` make one."""
+    """The correction in pixels of which `factor` make one of those that it is given in."""
     return Affine.scale(factor) @ correction @ Affine.scale(1 / factor)
 
 
@@ -183,7 +183,7 @@ def _at_coarser(correction: Affine, factor: int) -> Affine:
 def _require_reliable(
     estimate: PairEstimate, affine: AffineEstimate, lr: WindowedScene, hr: WindowedScene, *, is_mapped: bool
 ) -> None:
-    """Refuse what would place the LR-HSI by chance."""
+    """Raise `GridError` where the LR-HSI would be placed by chance."""
     if affine.correlation < CORRELATED:
         raise GridError(_refusal(lr, hr, f"their correlation is {affine.correlation:.2f} at best, below {CORRELATED}"))
     if not (estimate.is_reliable and affine.is_reliable):
