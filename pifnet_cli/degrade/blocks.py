@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pifnet_cli.degrade.noise import NoiseStream, noise_std_at_snr, window_noise
 from pifnet_cli.degrade.psf import degrade_separable, trimmed
-from pifnet_cli.degrade.wald import SensorModel, project_spectrally
+from pifnet_cli.degrade.sensor_model import SensorModel, project_spectrally
 from pifnet_cli.scene import Pixels, Window
 
 SIDE_STEP = 16  # LR pixels: blocks end where the tiles of a GeoTIFF may end

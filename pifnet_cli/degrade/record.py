@@ -10,8 +10,8 @@ import numpy as np
 
 from pifnet_cli import __version__
 from pifnet_cli.degrade.blocks import PairNoise
+from pifnet_cli.degrade.sensor_model import SensorModel
 from pifnet_cli.degrade.srf import SpectralProjection
-from pifnet_cli.degrade.wald import SensorModel
 from pifnet_cli.errors import SceneReadError
 from pifnet_cli.scene import Scene
 from pifnet_cli.settings import SimulateSettings

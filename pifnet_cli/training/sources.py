@@ -15,8 +15,8 @@ from pifnet_cli.degrade.blocks import Block, BlockDegrader, PairNoise
 from pifnet_cli.degrade.noise import NoiseStream, window_noise
 from pifnet_cli.degrade.psf import Psf, psf_of
 from pifnet_cli.degrade.record import recorded_sensor
+from pifnet_cli.degrade.sensor_model import SensorModel, project_spectrally
 from pifnet_cli.degrade.srf import spectral_projection
-from pifnet_cli.degrade.wald import SensorModel, project_spectrally
 from pifnet_cli.errors import BandsError, GridError, SceneReadError
 from pifnet_cli.pair.alignment import Alignment, align
 from pifnet_cli.pair.tile import TileEngine

@@ -13,8 +13,8 @@ import numpy as np
 from pifnet_cli.choices import Overwrite, SceneFormat
 from pifnet_cli.degrade.blocks import SIDE_STEP, BlockDegrader, PairNoise
 from pifnet_cli.degrade.record import RECORD_NAME, scene_record, simulation_record
+from pifnet_cli.degrade.sensor_model import SensorModel
 from pifnet_cli.degrade.srf import SpectralProjection, spectral_projection
-from pifnet_cli.degrade.wald import SensorModel
 from pifnet_cli.errors import GridError
 from pifnet_cli.raster.formats import output_files
 from pifnet_cli.raster.publishing.folder import OutputFolder
