@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from pifnet_cli.choices import Protocol
-from pifnet_cli.degrade.wald import SensorModel, degrade_patch
+from pifnet_cli.degrade.sensor_model import SensorModel, degrade_patch
 from pifnet_cli.pair.alignment import REACH
 from pifnet_cli.pair.resample import CubicResampler
 from pifnet_cli.scene import Pixels, Positions

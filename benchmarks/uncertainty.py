@@ -26,7 +26,7 @@ from pifnet_cli.degrade.noise import with_noise
 from pifnet_cli.degrade.psf import gaussian_from_mtf
 from pifnet_cli.degrade.sampling import PsfSampler
 from pifnet_cli.scene import Positions
-from pifnet_models.kriging.noise import noise_std
+from pifnet_models.kriging.noise import hsi_noise_std
 from pifnet_models.kriging.regression import RegressionSums
 
 MSI_BANDS = 4
@@ -116,7 +116,7 @@ def _own_noise(reference: Cube) -> NDArray[np.float64]:
     """(C,) standard deviations: what the neighbours of a band do not predict of it."""
     sums, flat = RegressionSums(hsi_bands=len(reference), msi_bands=1), reference.reshape(len(reference), -1)
     sums.add(flat, np.random.default_rng(0).normal(size=(1, flat.shape[1])).astype(np.float32))
-    return noise_std(sums.solve())
+    return hsi_noise_std(sums.solve())
 
 
 def _read(path: Path) -> Cube:

@@ -1,8 +1,8 @@
 """Window, Positions, Grid, Bands, Scene: the nouns everyone speaks in. Values only; no files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
@@ -26,6 +26,11 @@ class Window:
     height: int
     width: int
 
+    @classmethod
+    def between(cls, row: int, column: int, bottom: int, right: int) -> "Window":
+        """The window from its first row and column to the first ones beyond it."""
+        return cls(row, column, bottom - row, right - column)
+
     @property
     def bottom(self) -> int:
         """The first row below the window."""
@@ -47,16 +52,42 @@ class Window:
 
     def clipped(self, height: int, width: int) -> "Window":
         """The part that lies inside a scene of `height` x `width` pixels; empty where there is none."""
-        row, column = max(self.row, 0), max(self.column, 0)
-        return Window(row, column, max(min(self.bottom, height) - row, 0), max(min(self.right, width) - column, 0))
+        return self.intersection(Window(0, 0, height, width))
+
+    def intersection(self, other: "Window") -> "Window":
+        """The pixels that both windows hold; empty where there are none."""
+        row, column = max(self.row, other.row), max(self.column, other.column)
+        bottom, right = min(self.bottom, other.bottom), min(self.right, other.right)
+        return Window(row, column, max(bottom - row, 0), max(right - column, 0))
+
+    def union(self, other: "Window") -> "Window":
+        """The smallest window that holds both; an empty one adds nothing to the other."""
+        if self.is_empty or other.is_empty:
+            return other if self.is_empty else self
+        return Window.between(
+            min(self.row, other.row),
+            min(self.column, other.column),
+            max(self.bottom, other.bottom),
+            max(self.right, other.right),
+        )
 
     def moved_by(self, rows: int, columns: int) -> "Window":
-        """The window that lies `rows` further down and `columns` further right."""
+        """The window `rows` further down and `columns` further right."""
         return Window(self.row + rows, self.column + columns, self.height, self.width)
 
     def relative_to(self, outer: "Window") -> "Window":
         """The same pixels, counted from the first pixel of `outer`."""
-        return Window(self.row - outer.row, self.column - outer.column, self.height, self.width)
+        return self.moved_by(-outer.row, -outer.column)
+
+    def scaled(self, factor: int) -> "Window":
+        """The pixels under the window on a grid of which `factor` x `factor` pixels make one of this grid."""
+        return Window(self.row * factor, self.column * factor, self.height * factor, self.width * factor)
+
+    def blocks(self, side: int) -> Iterator["Window"]:
+        """Blocks of `side` x `side` pixels that hold every pixel once, row by row; smaller at the far borders."""
+        for row in range(self.row, self.bottom, side):
+            for column in range(self.column, self.right, side):
+                yield Window.between(row, column, min(row + side, self.bottom), min(column + side, self.right))
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -64,17 +95,47 @@ class Window:
         return slice(self.row, self.bottom), slice(self.column, self.right)
 
 
-def spread_windows(whole: Window, *, side: int, most: int) -> list[Window]:
-    """Windows of `side` pixels, at most `most` along either axis, evenly spread; all of an axis where it is short."""
-    rows, columns = (_spread(*axis, side, most) for axis in ((whole.row, whole.height), (whole.column, whole.width)))
+class Spread(Enum):
+    """How many windows are spread along an axis, and whether they may overlap."""
+
+    APART = auto()
+    """As many as fit without overlap; one, as long as the axis, where that is shorter than a window."""
+    APART_OR_ALL = auto()
+    """As many as fit without overlap; all of an axis that is no longer than two windows."""
+    COVERING = auto()
+    """As many as cover the axis: they overlap where its length is no multiple of theirs."""
+    OVERLAPPING = auto()
+    """The most, however short the axis; windows that would coincide are one."""
+
+
+def spread_windows(whole: Window, *, side: int, most: int, spread: Spread = Spread.APART_OR_ALL) -> list[Window]:
+    """Windows inside of another one, evenly spread from its first to its last pixel along either axis.
+
+    Args:
+        whole: Where they lie.
+        side: Of a window, pixels.
+        most: Windows along either axis, at most.
+        spread: How many there are of them, and how long.
+    """
+    rows = _stretches(whole.row, whole.height, side, most, spread)
+    columns = _stretches(whole.column, whole.width, side, most, spread)
     return [Window(row, column, height, width) for row, height in rows for column, width in columns]
 
 
-def _spread(start: int, length: int, side: int, most: int) -> list[tuple[int, int]]:
+def _stretches(start: int, length: int, side: int, most: int, spread: Spread) -> list[tuple[int, int]]:
     """(first pixel, length) of windows along an axis."""
-    if length <= 2 * side:
-        return [(start, length)]
-    return [(start + int(place), side) for place in np.linspace(0, length - side, min(most, length // side))]
+    match spread:
+        case Spread.APART:
+            count = max(length // side, 1)
+        case Spread.APART_OR_ALL:
+            side, count = (length, 1) if length <= 2 * side else (side, length // side)
+        case Spread.COVERING:
+            count = -(-length // side)
+        case Spread.OVERLAPPING:
+            count = most
+    side = min(side, length)
+    places = np.linspace(0, length - side, min(most, count)).astype(int)
+    return [(start + place, side) for place in sorted(set(places.tolist()))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Fusion methods: networks, closed-form anchors, classical methods. Importing this package imports nothing."""
+"""Fusion methods: networks, kriging, classical methods. Importing this package imports nothing."""

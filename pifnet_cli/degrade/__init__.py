@@ -1,1 +1,1 @@
-"""The sensor model; the only one in the project."""
+"""How a sensor pair sees the ground: blur, sampling, spectral response, noise."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pifnet_cli.degrade.noise import NoiseStream, noise_std, window_noise
+from pifnet_cli.degrade.noise import NoiseStream, noise_std_at_snr, window_noise
 from pifnet_cli.degrade.psf import degrade_separable, trimmed
-from pifnet_cli.degrade.wald import SensorModel, project_spectrally
+from pifnet_cli.degrade.sensor_model import SensorModel, project_spectrally
 from pifnet_cli.scene import Pixels, Window
 
 SIDE_STEP = 16  # LR pixels: blocks end where the tiles of a GeoTIFF may end
@@ -75,12 +75,10 @@ class BlockDegrader:
 
     def __iter__(self) -> Iterator[Block]:
         height, width = self._lr_size
-        for row in range(0, height, self.lr_side):
-            for column in range(0, width, self.lr_side):
-                lr = Window(row, column, self.lr_side, self.lr_side).clipped(height, width)
-                top, bottom = (self._hr_edge(edge, height, self._height) for edge in (lr.row, lr.bottom))
-                left, right = (self._hr_edge(edge, width, self._width) for edge in (lr.column, lr.right))
-                yield Block(lr, _window(top, bottom, left, right))
+        for lr in Window(0, 0, height, width).blocks(self.lr_side):
+            top, bottom = (self._hr_edge(edge, height, self._height) for edge in (lr.row, lr.bottom))
+            left, right = (self._hr_edge(edge, width, self._width) for edge in (lr.column, lr.right))
+            yield Block(lr, Window.between(top, left, bottom, right))
 
     @property
     def hr_side(self) -> int:
@@ -103,13 +101,8 @@ class BlockDegrader:
         lr_rows, lr_columns = range(block.lr.row, block.lr.bottom), range(block.lr.column, block.lr.right)
         rows, row_span = trimmed(self.sensor.row_matrix(self._height, lr_rows))
         columns, column_span = trimmed(self.sensor.column_matrix(self._width, lr_columns))
-        seen = _window(row_span.start, row_span.stop, column_span.start, column_span.stop)
-        needed = _window(
-            min(seen.row, block.hr.row),
-            max(seen.bottom, block.hr.bottom),
-            min(seen.column, block.hr.column),
-            max(seen.right, block.hr.right),
-        )
+        seen = Window.between(row_span.start, column_span.start, row_span.stop, column_span.stop)
+        needed = seen.union(block.hr)
         pixels = self._read(needed)
         lr_hsi = degrade_separable(pixels[:, *seen.relative_to(needed).slices], rows, columns)
         reference = pixels[:, *block.hr.relative_to(needed).slices]
@@ -127,8 +120,8 @@ class BlockDegrader:
                 report(done, len(self))
         mean_squares = sums[0] / np.maximum(sums[1], 1)
         return PairNoise(
-            noise_std(mean_squares[:hsi_bands], sensor.hsi_snr_db),
-            noise_std(mean_squares[hsi_bands:], sensor.msi_snr_db),
+            noise_std_at_snr(mean_squares[:hsi_bands], sensor.hsi_snr_db),
+            noise_std_at_snr(mean_squares[hsi_bands:], sensor.msi_snr_db),
             seed,
         )
 
@@ -144,7 +137,3 @@ def _square_sums(image: Pixels) -> NDArray[np.float64]:
     valid = ~np.isnan(image)
     squares = np.square(np.where(valid, image, 0), dtype=np.float64)
     return np.stack([squares.sum(axis=(1, 2)), valid.sum(axis=(1, 2))])
-
-
-def _window(top: int, bottom: int, left: int, right: int) -> Window:
-    return Window(top, left, bottom - top, right - left)

@@ -18,7 +18,7 @@ class NoiseStream(IntEnum):
     HR_MSI = 1
 
 
-def noise_std(mean_squares: NDArray[np.float64], snr_db: float | None) -> NDArray[np.float32]:
+def noise_std_at_snr(mean_squares: NDArray[np.float64], snr_db: float | None) -> NDArray[np.float32]:
     """Standard deviation that puts noise `snr_db` below the signal's RMS, per band.
 
     Args:
@@ -41,7 +41,7 @@ def with_noise(image: Pixels, snr_db: float | None, rng: Generator) -> Pixels:
     valid = ~np.isnan(image)
     power = np.where(valid, image, 0).astype(np.float64) ** 2
     mean_squares = power.sum(axis=(1, 2)) / np.maximum(valid.sum(axis=(1, 2)), 1)
-    std = noise_std(mean_squares, snr_db)
+    std = noise_std_at_snr(mean_squares, snr_db)
     return image + std[:, None, None] * rng.standard_normal(image.shape, dtype=np.float32)
 
 
@@ -58,17 +58,11 @@ def window_noise(window: Window, *, bands: int, seed: int, stream: NoiseStream) 
         (bands, height, width).
     """
     noise = np.empty((bands, window.height, window.width), dtype=np.float32)
-    for row in range(window.row // CELL * CELL, window.bottom, CELL):
-        for column in range(window.column // CELL * CELL, window.right, CELL):
-            cell = Window(row, column, CELL, CELL)
-            shared = Window(
-                max(row, window.row),
-                max(column, window.column),
-                min(cell.bottom, window.bottom) - max(row, window.row),
-                min(cell.right, window.right) - max(column, window.column),
-            )
-            drawn = _cell_noise(cell, bands=bands, seed=seed, stream=stream)
-            noise[:, *shared.relative_to(window).slices] = drawn[:, *shared.relative_to(cell).slices]
+    row, column = window.row // CELL * CELL, window.column // CELL * CELL
+    for cell in Window.between(row, column, window.bottom, window.right).blocks(CELL):
+        drawn = _cell_noise(cell, bands=bands, seed=seed, stream=stream)
+        shared = cell.intersection(window)
+        noise[:, *shared.relative_to(window).slices] = drawn[:, *shared.relative_to(cell).slices]
     return noise
 
 

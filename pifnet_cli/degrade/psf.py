@@ -1,4 +1,4 @@
-"""Point spread functions: MTF -> Gaussian, and the operators that blur and decimate on the fine grid.
+"""Point spread functions: Gaussians and their MTF, and the operators that blur and decimate on the fine grid.
 
 HR coordinates count pixels from the centre of the first one: pixel p covers p - 0.5 to p + 0.5.
 """
@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
+
+from pifnet_cli.choices import Protocol
 
 Number = TypeVar("Number", bound=np.floating[Any])
 
@@ -35,11 +37,24 @@ class Psf:
     taps: int | None = None
 
     @property
+    def sigma(self) -> tuple[float, float]:
+        """Standard deviations along rows and columns."""
+        return self.sigma_rows, self.sigma_columns
+
+    def mtf_at_nyquist(self, ratio: tuple[float, float]) -> tuple[float, float]:
+        """Frequency response at the LR Nyquist frequency, along rows and columns.
+
+        Args:
+            ratio: Sides of an LR pixel in HR pixels, rows and columns.
+        """
+        return mtf_from_sigma(self.sigma_rows, ratio[0]), mtf_from_sigma(self.sigma_columns, ratio[1])
+
+    @property
     def noise_gain(self) -> float:
         """Variance that is left of white noise of variance one, where samples lie on pixel centres."""
         side = 4 * self.radius + 1
         axes = (axis_sampling_matrix(side, [side // 2], sigma=sigma, radius=self.radius)
-                for sigma in (self.sigma_rows, self.sigma_columns))  # fmt: skip
+                for sigma in self.sigma)  # fmt: skip
         rows, columns = (float(np.square(axis.toarray()).sum()) for axis in axes)
         return rows * columns
 
@@ -48,7 +63,23 @@ class Psf:
         """HR pixels needed on either side of a centre."""
         if self.taps is not None:
             return self.taps // 2
-        return int(np.ceil(4 * max(self.sigma_rows, self.sigma_columns))) + 1
+        return int(np.ceil(4 * max(self.sigma))) + 1
+
+
+def psf_of(protocol: Protocol, mtf_at_nyquist: float, *, ratio_rows: float, ratio_columns: float) -> Psf:
+    """The blur of a sensor model.
+
+    Args:
+        protocol: `paper` has a kernel of its own.
+        mtf_at_nyquist: Above 0, below 1; unused by `paper`.
+        ratio_rows: LR pixel height in HR pixels.
+        ratio_columns: LR pixel width in HR pixels.
+    """
+    match protocol:
+        case Protocol.PAPER:
+            return paper_psf()
+        case Protocol.MTF:
+            return gaussian_from_mtf(mtf_at_nyquist, ratio_rows=ratio_rows, ratio_columns=ratio_columns)
 
 
 def paper_psf() -> Psf:
@@ -57,17 +88,49 @@ def paper_psf() -> Psf:
 
 
 def gaussian_from_mtf(mtf_at_nyquist: float, *, ratio_rows: float, ratio_columns: float) -> Psf:
-    """The Gaussian whose frequency response at the LR Nyquist frequency is `mtf_at_nyquist`.
-
-    exp(-2 (pi sigma f)^2) at f = 1 / (2 ratio) gives sigma = ratio / pi sqrt(-2 ln mtf).
+    """The Gaussian whose frequency response at the LR Nyquist frequency is `mtf_at_nyquist` along both axes.
 
     Args:
         mtf_at_nyquist: Above 0, below 1.
         ratio_rows: LR pixel height in HR pixels.
         ratio_columns: LR pixel width in HR pixels.
     """
-    sigma_per_ratio = float(np.sqrt(-2 * np.log(mtf_at_nyquist)) / np.pi)
-    return Psf(sigma_rows=sigma_per_ratio * ratio_rows, sigma_columns=sigma_per_ratio * ratio_columns)
+    return Psf(sigma_from_mtf(mtf_at_nyquist, ratio_rows), sigma_from_mtf(mtf_at_nyquist, ratio_columns))
+
+
+def sigma_from_mtf(mtf_at_nyquist: float, side: float) -> float:
+    """Standard deviation of the Gaussian with a given response at the Nyquist frequency of LR pixels.
+
+    `gaussian_mtf` at 1 / (2 side) cycles per HR pixel, solved for sigma: side / pi sqrt(-2 ln mtf).
+
+    Args:
+        mtf_at_nyquist: Above 0, below 1.
+        side: Of an LR pixel, in HR pixels, along the same axis.
+
+    Returns:
+        HR pixels.
+    """
+    return float(np.sqrt(-2 * np.log(mtf_at_nyquist)) / np.pi) * side
+
+
+def mtf_from_sigma(sigma: float, side: float) -> float:
+    """Response of a Gaussian at the Nyquist frequency of LR pixels: the inverse of `sigma_from_mtf`.
+
+    Args:
+        sigma: Standard deviation, HR pixels, 0 or more.
+        side: Of an LR pixel, in HR pixels, along the same axis.
+    """
+    return float(np.exp(-0.5 * np.square(np.pi * sigma / side)))
+
+
+def gaussian_mtf(frequency: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Frequency response of a Gaussian, exp(-2 (pi sigma f)^2), in the shape of `frequency`.
+
+    Args:
+        frequency: Cycles per pixel.
+        sigma: Standard deviation in the same pixels.
+    """
+    return np.asarray(np.exp(-2 * np.square(np.pi * sigma * frequency)))
 
 
 def axis_sampling_matrix(count: int, centres: ArrayLike, *, sigma: float, radius: int) -> scipy.sparse.csr_array:

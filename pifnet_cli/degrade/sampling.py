@@ -53,7 +53,7 @@ def reached(positions: Positions, psf: Psf) -> Window:
     """The pixels that the PSF weighs around positions, those beyond the image included."""
     row, column = (math.floor(axis.min()) - psf.radius for axis in (positions.rows, positions.columns))
     bottom, right = (math.ceil(axis.max()) + psf.radius + 1 for axis in (positions.rows, positions.columns))
-    return Window(row, column, bottom - row, right - column)
+    return Window.between(row, column, bottom, right)
 
 
 def mended(image: Pixels) -> Pixels:
@@ -66,6 +66,19 @@ def mended(image: Pixels) -> Pixels:
     total = ndimage.uniform_filter(np.where(finite, image, np.float32(0)), size=sides, mode="constant")
     mean = np.divide(total, share, out=np.full_like(total, np.nan), where=share > 0.5 / 9)
     return np.where(finite, image, mean)
+
+
+def filled(image: Pixels, *, empty: float = np.nan) -> Pixels:
+    """Invalid pixels replaced band by band with the nearest valid one; `empty` where a band has none."""
+    finite = np.isfinite(image)
+    if finite.all():
+        return image
+    whole = np.where(finite, image, np.float32(empty))
+    for band, is_valid in zip(whole, finite, strict=True):
+        if is_valid.any() and not is_valid.all():
+            nearest = ndimage.distance_transform_edt(~is_valid, return_distances=False, return_indices=True)
+            band[:] = band[tuple(nearest)]
+    return whole
 
 
 def _row_wise_products(rows: sparse.csr_array, columns: sparse.csr_array) -> sparse.csr_array:

@@ -25,7 +25,7 @@ FULL_COVERAGE = 0.98
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpectralProjection:
-    """What turns C hyperspectral bands into M multispectral ones.
+    """Weights that turn C hyperspectral bands into M multispectral ones, and what these bands are.
 
     Attributes:
         weights: (M, C), rows sum to 1.
@@ -38,16 +38,6 @@ class SpectralProjection:
     bands: Bands
     left_out: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
-
-
-def srf_weights(spec: str, bands: Bands) -> NDArray[np.float64]:
-    """(M, C) weights, rows sum to 1; see `spectral_projection`."""
-    return spectral_projection(spec, bands).weights
-
-
-def msi_bands(spec: str, bands: Bands) -> Bands:
-    """The M bands that `srf_weights` makes."""
-    return spectral_projection(spec, bands).bands
 
 
 def spectral_projection(spec: str, bands: Bands) -> SpectralProjection:

@@ -1,1 +1,1 @@
-"""What a scene pair says about its own sensors: blur, misregistration, response."""
+"""Estimates from a scene pair alone: blur, misregistration, spectral response, noise."""

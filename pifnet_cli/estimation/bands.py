@@ -1,4 +1,4 @@
-"""What a pair says band by band: how much of the LR-HSI the HR-MSI explains, its noise, the HR-MSI's response."""
+"""Facts of a pair, band by band: how much the HR-MSI explains of the LR-HSI, noise, spectral response."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.estimation.blur_and_shift import sample_windows
-from pifnet_cli.estimation.operator_fit import FINEST_NOISE
+from pifnet_cli.estimation.blur_and_shift_fit import FINEST_NOISE
 from pifnet_cli.estimation.response import SpectralResponse, estimate_response
 from pifnet_cli.pair.alignment import Alignment
 from pifnet_cli.pair.tile import degrade_msi
 from pifnet_cli.scene import Bands, Pixels, Window
 from pifnet_models.classical.moments import SceneMoments
-from pifnet_models.kriging.noise import noise_about_neighbours, noise_std
+from pifnet_models.kriging.noise import hsi_noise_std, noise_about_neighbours
 from pifnet_models.kriging.regression import Regression, RegressionSums
 
 Floats = NDArray[np.float64]
@@ -23,7 +23,7 @@ ReadWindow = Callable[[Window], Pixels]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairFacts:
-    """What a few windows of a pair tell of its bands.
+    """Facts of the bands of a pair, from a few of its windows.
 
     Attributes:
         regression: Of the LR-HSI on the degraded HR-MSI.
@@ -76,7 +76,7 @@ class PairFacts:
 
 
 def pair_facts(read_lr: ReadWindow, read_hr: ReadWindow, *, alignment: Alignment, psf: Psf, bands: Bands) -> PairFacts:
-    """Look at a few windows of a pair.
+    """Read a few windows of a pair and find the facts of its bands.
 
     Args:
         read_lr: LR window -> (C, h, w).
@@ -103,7 +103,7 @@ def pair_facts(read_lr: ReadWindow, read_hr: ReadWindow, *, alignment: Alignment
     sums = RegressionSums(hsi_bands=len(spectra), msi_bands=len(broad))
     sums.add(spectra, broad)
     regression = sums.solve()
-    noise, wavelengths = noise_std(regression), bands.wavelengths_nm
+    noise, wavelengths = hsi_noise_std(regression), bands.wavelengths_nm
     known = wavelengths if wavelengths is not None and np.isfinite(wavelengths).all() else None
     response = estimate_response(spectra, broad, noise=noise, wavelengths=known)
     return PairFacts(regression, noise, response, known)
@@ -126,13 +126,17 @@ def _rounded(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def band_noise_std(moments: SceneMoments) -> NDArray[np.float64]:
-    """(C,), standard deviations; what a band alone shows of the ground counts as noise too.
+def measurable_noise_std(moments: SceneMoments) -> NDArray[np.float64]:
+    """Noise of each band of the LR-HSI, (C,), where there is enough of it to measure scores against.
 
-    NaN where there are too few neighbours or pixels, or less noise than arithmetic makes (80 dB).
+    What a band alone shows of the ground counts as noise too.
 
     Args:
         moments: All bands live, in the order of their wavelengths or nearly so.
+
+    Returns:
+        Standard deviations; NaN where there are too few neighbours or pixels, or less noise than arithmetic makes
+        (80 dB).
     """
     covariance, bands = moments.hsi_covariance, len(moments.hsi_mean)
     std = noise_about_neighbours(covariance, live=np.full(bands, fill_value=True), pixels=moments.pixels)

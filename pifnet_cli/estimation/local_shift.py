@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pifnet_cli.estimation.operator_fit import LARGEST_ERROR, Floats
+from pifnet_cli.estimation.blur_and_shift_fit import LARGEST_ERROR, Floats
 from pifnet_cli.estimation.registration.displacement import DisplacementFit, Field, Places
 
 PART = 10  # LR pixels along the side of a part, at least
@@ -19,7 +19,7 @@ UNEVEN = 0.3  # LR pixels that the shift may vary without a word
 
 @dataclass(frozen=True, slots=True)
 class LocalShift:
-    """The shift of a part of a scene, rows down and columns right.
+    """The shift of one part of a scene, rows down and columns right.
 
     Attributes:
         place: The middle of the part, HR pixels from the HR-MSI's upper left corner.
@@ -37,7 +37,7 @@ class LocalShift:
         return max(self.error) < LARGEST_ERROR
 
     def record(self) -> dict[str, list[float]]:
-        """As JSON values."""
+        """The shift as JSON values."""
         return {
             "at_hr_pixels": [round(value, 1) for value in self.place],
             "shift_lr_pixels": [round(value, 4) for value in self.shift],
@@ -46,7 +46,7 @@ class LocalShift:
 
 
 def local_shifts(fit: DisplacementFit, shift: tuple[float, float] = (0.0, 0.0)) -> list[LocalShift]:
-    """The shift of every part, blur and regression being one for all.
+    """Find the shift of every part; blur and regression are the same for all.
 
     Args:
         fit: Of the scene's sample windows.
@@ -70,8 +70,11 @@ def local_shifts(fit: DisplacementFit, shift: tuple[float, float] = (0.0, 0.0)) 
     ]
 
 
-def spread(shifts: Sequence[LocalShift]) -> float:
-    """LR pixels by which three quarters of the reliable parts lie within of their median; 0 where they are too few."""
+def shift_spread(shifts: Sequence[LocalShift]) -> float:
+    """Distance from their median within which three quarters of the shifts lie, LR pixels.
+
+    Parts that are not reliable do not count; 0 where fewer than two are.
+    """
     known = np.array([local.shift for local in shifts if local.is_reliable])
     if len(known) < 2:
         return 0.0
@@ -82,7 +85,7 @@ def spread(shifts: Sequence[LocalShift]) -> float:
 def is_uneven(shifts: Sequence[LocalShift]) -> bool:
     """Whether the shift varies by more than chance, and by enough to matter."""
     errors = [float(np.hypot(*local.error)) for local in shifts if local.is_reliable]
-    return bool(errors and spread(shifts) > np.hypot(UNEVEN, ERRORS * float(np.median(errors))))
+    return bool(errors and shift_spread(shifts) > np.hypot(UNEVEN, ERRORS * float(np.median(errors))))
 
 
 def _parts(fit: DisplacementFit) -> NDArray[np.intp]:
@@ -99,7 +102,7 @@ def _parts(fit: DisplacementFit) -> NDArray[np.intp]:
 
 
 def _cut(values: Floats, *, least: float, most: int) -> NDArray[np.intp]:
-    """(p,): 0, 1, ... for equal stretches, each at least so long and at most so many."""
+    """(p,): the number, from 0, of the stretch that a value lies in; `most` at most, each `least` long at least."""
     low, length = values.min(), np.ptp(values)
     count = int(np.clip(length // least, 1, most))
     return np.asarray(np.clip((values - low) / max(length, 1e-9) * count, 0, count - 1).astype(np.intp))

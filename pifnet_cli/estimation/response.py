@@ -1,10 +1,12 @@
-"""Relative spectral response of the multispectral sensor, found from the pair: non-negative, smooth over wavelength.
+"""Spectral response of the multispectral sensor, found from the pair: non-negative, smooth over wavelength.
 
 Every band of the degraded HR-MSI is a weighted sum of the bands of the LR-HSI, up to gain, offset and noise. Bands of
 an HSI look so much alike that least squares alone tells little of the weights. So each response is first taken for a
 box, whose centre and width the pair tells well; round that box it is then refined under a penalty on its second
 differences and the bound at zero (HySure, Simoes et al. 2015, doi 10.1109/TGRS.2014.2375320, section IV-C, has first
 differences, all wavelengths, and no bound). How smooth it is, is decided by pixels that were held back.
+
+Where only what the weights add up to is looked at, least squares under the bound alone do (`response_weights`).
 """
 
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize
 
+from pifnet_models.classical.moments import SceneMoments
+
 Floats = NDArray[np.float64]
 
 WIDTHS = np.geomspace(1, 64, 19)  # of the boxes that are tried, in median spacings of bands
@@ -20,6 +24,8 @@ SUPPORT = 0.5  # widths of the box beyond either edge that the response may reac
 SMOOTHNESS = np.geomspace(1e-7, 1e-1, 7)  # of the second differences, relative to the bands' mean variance
 RIDGE = 1e-9  # of the bands' mean variance: keeps the equations solvable
 WIDEST_GAP = 3.0  # median spacings of bands, beyond which neighbours are none
+RELATIVE_CUTOFF = 1e-9  # eigenvalues of the hyperspectral covariance below this share of the largest are ignored
+ITERATIONS = 30  # per band, at most; the usual three do not always do where bands tell nearly the same
 FOLDS = 2
 BLOCK = 64  # pixels in a row that belong to the same fold: neighbours share their noise's surroundings
 FEWEST_PIXELS = 100
@@ -93,6 +99,28 @@ def estimate_response(
         explained[number] = 1 - left[best] / max(float(band[held_back].var()), np.finfo(np.float64).tiny)
     offset = msi.mean(axis=1) - weights[:, live] @ hsi.mean(axis=1)
     return SpectralResponse(weights, offset, np.clip(explained, 0.0, 1.0))
+
+
+def response_weights(moments: SceneMoments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights and offsets that predict the HR-MSI's bands, by non-negative least squares: Y = weights X + offset.
+
+    Args:
+        moments: All bands live.
+
+    Returns:
+        (M, C) and (M,). Many bands share what they tell: sums over the weights mean something, single ones little.
+    """
+    values, vectors = np.linalg.eigh(moments.hsi_covariance)
+    kept = values > RELATIVE_CUTOFF * max(float(values[-1]), 0.0)
+    # |A w - b|^2 is the residual's variance, up to a constant, with A'A the covariance and A'b that with the MSI band.
+    roots = np.sqrt(values[kept])[:, None]
+    design = roots * vectors[:, kept].T
+    targets = (vectors[:, kept].T @ moments.cross_covariance) / roots
+    if not kept.any():
+        weights = np.zeros((len(moments.msi_mean), len(moments.hsi_mean)))
+    else:
+        weights = np.stack([optimize.nnls(design, target, maxiter=ITERATIONS * len(values))[0] for target in targets.T])
+    return weights, moments.msi_mean - weights @ moments.hsi_mean
 
 
 class _Axis:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pifnet_cli.catalog import Kind, Method
 from pifnet_cli.choices import Anchor
 from pifnet_cli.degrade.psf import Psf
-from pifnet_cli.fusion.gaps import filled
+from pifnet_cli.degrade.sampling import filled
 from pifnet_cli.fusion.msi_noise import MsiNoise, ReadWindow, msi_noise
 from pifnet_cli.pair.alignment import Alignment
 from pifnet_cli.pair.lr_grid import on_hr_array, parallel, sampling_operator
@@ -71,7 +71,7 @@ class BlockEngine:
         """The method on the whole block; invalid pixels are filled with the nearest valid ones, and cut out after."""
         scaled = tile if self._msi_factor == 1 else replace(tile, hr_msi=tile.hr_msi * self._msi_factor)
         block = on_hr_array(parallel(scaled, *self._ratio, weights=self._weights))
-        lr_hsi, hr_msi = filled(block.lr_hsi), filled(block.hr_msi)
+        lr_hsi, hr_msi = filled(block.lr_hsi, empty=0), filled(block.hr_msi, empty=0)
         rows, columns = tile.geometry.tile.slices
         fused = self._method.fuse_block(lr_hsi, hr_msi, sampling_operator(block))[:, rows, columns]
         return FusedTile(tile.masked(np.ascontiguousarray(fused)))
@@ -145,7 +145,7 @@ class KrigingEngine:
     def _parts(self, along: PairTile, is_valid: NDArray[np.bool_]) -> Iterator[tuple[tuple[slice, slice], PairTile]]:
         """Every core's place in the tile, and what it depends on; none where all is nodata, whatever would come out."""
         known, whole = on_hr_array(along), along.geometry.tile
-        for core in _cores(whole, self._kriging.core):
+        for core in whole.blocks(self._kriging.core):
             place = core.relative_to(whole).slices
             if is_valid[:, *place].any():
                 yield place, _surrounded(known, core, self._kriging.halo)
@@ -244,23 +244,13 @@ def training_free_engine(
     return BlockEngine(block, ratio=ratio, weights=least_squares_synthesis(moments).weights, msi_factor=factor)
 
 
-def _cores(whole: Window, side: int) -> list[Window]:
-    """Windows of at most `side` x `side` pixels that cover a tile."""
-    return [
-        Window(row, column, min(side, whole.bottom - row), min(side, whole.right - column))
-        for row in range(whole.row, whole.bottom, side)
-        for column in range(whole.column, whole.right, side)
-    ]
-
-
 def _surrounded(tile: PairTile, core: Window, halo: int) -> PairTile:
     """The part of a tile that a core depends on: LR pixels within `halo` of it, and the HR pixels that they see."""
     geometry, radius = tile.geometry, tile.psf.radius
     lr_rows, hr_rows = _span(geometry.lr_in_hr.rows, core.row, core.bottom, halo=halo, radius=radius)
     lr_columns, hr_columns = _span(geometry.lr_in_hr.columns, core.column, core.right, halo=halo, radius=radius)
     height, width = tile.hr_msi.shape[1:]
-    hr = Window(hr_rows.start, hr_columns.start, hr_rows.stop - hr_rows.start, hr_columns.stop - hr_columns.start)
-    hr = hr.clipped(height, width)
+    hr = Window.between(hr_rows.start, hr_columns.start, hr_rows.stop, hr_columns.stop).clipped(height, width)
     return PairTile(
         lr_hsi=tile.lr_hsi[:, lr_rows, lr_columns],
         hr_msi=tile.hr_msi[:, *hr.slices],

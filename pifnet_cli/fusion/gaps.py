@@ -2,9 +2,9 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from pifnet_cli.catalog import Gaps, Method
+from pifnet_cli.degrade.sampling import filled
 from pifnet_cli.pair.tile import FusedTile, PairTile, TileEngine, degrade_msi
 from pifnet_cli.scene import Pixels
 from pifnet_models.classical.bands import least_squares_synthesis
@@ -49,20 +49,7 @@ class GapEngine:
         seen = degrade_msi(tile.hr_msi, tile.geometry.lr_in_hr, tile.psf)
         explained = self._weights @ seen.reshape(len(seen), -1) + self._intercept[:, None]
         explained = explained.reshape(tile.lr_hsi.shape)  # NaN where the HR-MSI has a gap as well
-        return np.where(gaps, explained + filled(tile.lr_hsi - explained), tile.lr_hsi)
-
-
-def filled(image: Pixels) -> Pixels:
-    """Invalid pixels replaced band by band with the nearest valid one; zero where a band has none."""
-    finite = np.isfinite(image)
-    if finite.all():
-        return image
-    whole = np.where(finite, image, np.float32(0))
-    for band, is_valid in zip(whole, finite, strict=True):
-        if is_valid.any() and not is_valid.all():
-            nearest = distance_transform_edt(~is_valid, return_distances=False, return_indices=True)
-            band[:] = band[tuple(nearest)]
-    return whole
+        return np.where(gaps, explained + filled(tile.lr_hsi - explained, empty=0), tile.lr_hsi)
 
 
 def _explained(statistics: Regression | SceneMoments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

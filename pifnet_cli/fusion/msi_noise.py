@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.scene import Pixels, Window, spread_windows
 from pifnet_models.kriging.detail import DetailFilter, noise_bound, noise_by_texture
-from pifnet_models.kriging.noise import noise_std
+from pifnet_models.kriging.noise import hsi_noise_std
 from pifnet_models.kriging.regression import Regression
 
 WINDOW = 96  # HR pixels along the side of a window
@@ -45,7 +45,7 @@ def msi_noise(read_hr: ReadWindow, regression: Regression, *, area: Window, psf:
     """
     windows = [read_hr(window) for window in spread_windows(area, side=WINDOW, most=WINDOWS)]
     unpredictable = noise_by_texture(windows)
-    noise = np.minimum(unpredictable, noise_bound(regression, noise_std(regression), gain=psf.noise_gain))
+    noise = np.minimum(unpredictable, noise_bound(regression, hsi_noise_std(regression), gain=psf.noise_gain))
     found = DetailFilter.from_windows(windows, noise)
     if found is None:
         return MsiNoise(noise, None, np.diag(np.square(unpredictable)))

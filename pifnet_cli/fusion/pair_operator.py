@@ -9,10 +9,9 @@ from typing import Any
 from affine import Affine
 
 from pifnet_cli.choices import Align, Phase, Protocol
-from pifnet_cli.degrade.psf import DEFAULT_MTF, Psf, gaussian_from_mtf, paper_psf
+from pifnet_cli.degrade.psf import DEFAULT_MTF, Psf, psf_of
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.estimation.blur_and_shift import PairEstimate, estimate_pair
-from pifnet_cli.estimation.operator_fit import mtf_at_nyquist
 from pifnet_cli.estimation.registration.pair import register_scenes
 from pifnet_cli.networks.checkpoint import Header
 from pifnet_cli.pair.alignment import Alignment, align
@@ -55,7 +54,7 @@ class PairOperator:
     @property
     def mtf_at_nyquist(self) -> tuple[float, float]:
         """At the LR Nyquist frequency, along rows and columns."""
-        return mtf_at_nyquist((self.psf.sigma_rows, self.psf.sigma_columns), self.ratio)
+        return self.psf.mtf_at_nyquist(self.ratio)
 
     @property
     def shift_lr(self) -> tuple[float, float]:
@@ -70,7 +69,7 @@ class PairOperator:
 
     def trained_with(self, sensor: Mapping[str, Any]) -> "PairOperator":
         """The operator with the blur that a checkpoint was trained with, unless the options tell another."""
-        psf = _psf_of(sensor.get("protocol"), sensor.get("mtf_at_nyquist"), self.alignment)
+        psf = _told_as(sensor.get("protocol"), sensor.get("mtf_at_nyquist"), self.alignment)
         if self.source in (BlurSource.GIVEN, BlurSource.TRAINED) or psf is None:
             return self
         return replace(self, psf=psf, source=BlurSource.TRAINED)
@@ -113,10 +112,9 @@ def _operator(
 ) -> PairOperator:
     psf, source = _told_psf(settings, header, alignment)
     if psf is None and estimate is not None:
-        psf, source = estimate.estimate.operator.psf, BlurSource.FOUND
+        psf, source = estimate.psf, BlurSource.FOUND
     if psf is None:
-        ratio = {"ratio_rows": alignment.ratio_rows, "ratio_columns": alignment.ratio_columns}
-        psf, source = gaussian_from_mtf(DEFAULT_MTF, **ratio), BlurSource.ASSUMED
+        psf, source = _psf_of(Protocol.MTF, DEFAULT_MTF, alignment), BlurSource.ASSUMED
     return PairOperator(psf, alignment, source, estimate)
 
 
@@ -128,21 +126,23 @@ def _told_psf(settings: FuseSettings, header: Header | None, alignment: Alignmen
         settings.protocol or trained.get("protocol"),
         settings.mtf_at_nyquist or trained.get("mtf_at_nyquist"),
     )
-    return _psf_of(protocol, mtf, alignment), BlurSource.GIVEN if is_given else BlurSource.TRAINED
+    return _told_as(protocol, mtf, alignment), BlurSource.GIVEN if is_given else BlurSource.TRAINED
 
 
-def _psf_of(protocol: str | None, mtf: float | None, alignment: Alignment) -> Psf | None:
+def _told_as(protocol: str | None, mtf: float | None, alignment: Alignment) -> Psf | None:
     """None where nothing is said."""
     if protocol is None and mtf is None:
         return None
-    if protocol is not None and Protocol(protocol) is Protocol.PAPER:
-        return paper_psf()
-    return gaussian_from_mtf(mtf or DEFAULT_MTF, ratio_rows=alignment.ratio_rows, ratio_columns=alignment.ratio_columns)
+    return _psf_of(Protocol(protocol or Protocol.MTF), mtf or DEFAULT_MTF, alignment)
+
+
+def _psf_of(protocol: Protocol, mtf: float, alignment: Alignment) -> Psf:
+    return psf_of(protocol, mtf, ratio_rows=alignment.ratio_rows, ratio_columns=alignment.ratio_columns)
 
 
 def _estimated(lr: OpenScene, hr: OpenScene, alignment: Alignment, given: Psf | None) -> PairEstimate | None:
     """Blur and shift as the pair tells them; None where it does not."""
-    sigma = None if given is None else (given.sigma_rows, given.sigma_columns)
+    sigma = None if given is None else given.sigma
     try:
         found = estimate_pair(lr.read, hr.read, alignment=alignment, default_mtf=DEFAULT_MTF, sigma=sigma)
     except ValueError as error:
@@ -168,7 +168,7 @@ def _registered(
 
     def sigma_of(alignment: Alignment) -> tuple[float, float] | None:
         given, _ = _told_psf(settings, header, alignment)
-        return None if given is None else (given.sigma_rows, given.sigma_columns)
+        return None if given is None else given.sigma
 
     return register_scenes(lr, hr, sigma_of=sigma_of)
 

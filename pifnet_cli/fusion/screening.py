@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pifnet_cli.raster.pipeline import WindowReader
-from pifnet_cli.scene import Grid, Pixels, Scene, Window
+from pifnet_cli.scene import Grid, Pixels, Scene, Spread, Window, spread_windows
 
 Floats = NDArray[np.float64]
 
@@ -99,7 +99,8 @@ def plausible_range(reader: WindowReader, grid: Grid) -> tuple[Floats, Floats]:
     They lie many times the range of nearly all values away from it: glints, clouds and snow are within. Infinite where
     a band does not vary, or has no valid pixel in those windows.
     """
-    pixels = [reader.read(window) for window in _windows(grid)]
+    windows = spread_windows(grid.window, side=WINDOW, most=WINDOWS, spread=Spread.COVERING)
+    pixels = [reader.read(window) for window in windows]
     known = np.concatenate([part.reshape(len(part), -1) for part in pixels], axis=1)
     low, high = np.full(len(known), -np.inf), np.full(len(known), np.inf)
     for band, values in enumerate(known):
@@ -137,19 +138,3 @@ def _declaration(scene: Scene, value: float) -> str:
             return "make it NaN"
         case _:
             return f"data ignore value = {value:g} in its header"
-
-
-def _windows(grid: Grid) -> list[Window]:
-    """At most `WINDOWS` squared, evenly spread."""
-    return [
-        Window(row, column, height, width)
-        for row, height in _spread(grid.height)
-        for column, width in _spread(grid.width)
-    ]
-
-
-def _spread(length: int) -> list[tuple[int, int]]:
-    """(first pixel, length) along an axis."""
-    side = min(WINDOW, length)
-    count = min(WINDOWS, -(-length // WINDOW))
-    return [(int(start), side) for start in np.linspace(0, length - side, count)]

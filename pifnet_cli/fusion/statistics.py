@@ -18,12 +18,7 @@ Solved = TypeVar("Solved", covariant=True)
 
 def lr_blocks(alignment: Alignment) -> list[Window]:
     """Windows that cover the LR pixels under the output, once each."""
-    whole = alignment.lr_window(alignment.output, 0)
-    return [
-        Window(row, column, min(BLOCK, whole.bottom - row), min(BLOCK, whole.right - column))
-        for row in range(whole.row, whole.bottom, BLOCK)
-        for column in range(whole.column, whole.right, BLOCK)
-    ]
+    return list(alignment.lr_window(alignment.output, 0).blocks(BLOCK))
 
 
 class Sums(Protocol[Solved]):

@@ -9,7 +9,7 @@ from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.fusion.closed_form import KrigingEngine
 from pifnet_cli.pair.alignment import Alignment
 from pifnet_cli.pair.tile import PairGeometry, PairTile, plan_windows
-from pifnet_cli.scene import Pixels, Window
+from pifnet_cli.scene import Pixels, Spread, Window, spread_windows
 
 SAMPLES = 3  # windows along either side of a scene that are looked at
 
@@ -55,7 +55,7 @@ def expected_error(
         NaN for bands of which no core has a valid pixel.
     """
     errors: BandErrors | None = None
-    for window in _spread(alignment.output, engine.core):
+    for window in spread_windows(alignment.output, side=engine.core, most=SAMPLES, spread=Spread.APART):
         windows = plan_windows(alignment, window, psf, margin=engine.margin)
         if not windows.lr.is_empty:
             lr_hsi = read_lr(windows.lr)
@@ -65,15 +65,3 @@ def expected_error(
             if sigma is not None:
                 errors.add(sigma)
     return np.full(engine.bands, np.nan) if errors is None else errors.rms
-
-
-def _spread(area: Window, side: int) -> list[Window]:
-    """At most `SAMPLES` x `SAMPLES` windows of at most `side` x `side` pixels that do not overlap."""
-    rows, columns = (_starts(length, side) for length in (area.height, area.width))
-    height, width = min(side, area.height), min(side, area.width)
-    return [Window(area.row + row, area.column + column, height, width) for row in rows for column in columns]
-
-
-def _starts(length: int, side: int) -> list[int]:
-    count = min(SAMPLES, max(length // side, 1))
-    return [int(start) for start in np.linspace(0, max(length - side, 0), count)]

@@ -31,7 +31,8 @@ class ScoredArea:
 
     def windows(self, part: Window) -> tuple[Window, Window]:
         """A part of the area, counted from its first pixel, in the pixels of the fused scene and of the reference."""
-        return _moved(part, self.fused), _moved(part, self.reference)
+        in_fused, in_reference = (part.moved_by(area.row, area.column) for area in (self.fused, self.reference))
+        return in_fused, in_reference
 
 
 def scored_area(fused: Scene, reference: Scene, *, border: int, role: str = "reference") -> ScoredArea:
@@ -54,8 +55,7 @@ def scored_area(fused: Scene, reference: Scene, *, border: int, role: str = "ref
             f"{fused.path}: --border {border} leaves nothing of the {common.height} x {common.width} pixels shared "
             f"with {reference.path}; choose a smaller border"
         )
-    in_fused = Window(kept.row - row, kept.column - column, kept.height, kept.width)
-    return ScoredArea(in_fused, kept, _notices(fused, reference, common))
+    return ScoredArea(kept.moved_by(-row, -column), kept, _notices(fused, reference, common))
 
 
 def _offset(fused: Scene, reference: Scene, role: str) -> tuple[int, int]:
@@ -116,7 +116,3 @@ def _size(grid: Grid) -> str:
 
 def _gsd(grid: Grid) -> str:
     return " x ".join(f"{side:.6g}" for side in grid.gsd)
-
-
-def _moved(part: Window, area: Window) -> Window:
-    return Window(part.row + area.row, part.column + area.column, part.height, part.width)

@@ -4,7 +4,7 @@ Two passes: `RunningSurvey` finds which bands count and their peaks, `RunningTot
 may come in any order.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,7 +119,7 @@ class RunningTotals:
                 of `QUALITY_BLOCK` pixels from those of the scored area, so that blocks do not depend on the tiling.
         """
         is_valid = self._valid_pixels(fused, reference)
-        for block in quality_blocks(core):
+        for block in core.blocks(QUALITY_BLOCK):
             self._add_block(fused, reference, is_valid, block=block)
         if self._survey.peak > 0:
             self._add_structure(fused, reference, is_valid, core=core)
@@ -163,7 +163,7 @@ class RunningTotals:
     def _add_structure(self, fused: Pixels, reference: Pixels, is_valid: NDArray[np.bool_], *, core: Window) -> None:
         """Add the SSIM windows whose centres lie in the core."""
         area = core.grown(HALO).clipped(*is_valid.shape)
-        centres = core.relative_to(Window(area.row + HALO, area.column + HALO, 0, 0))
+        centres = core.relative_to(area).moved_by(-HALO, -HALO)
         centres = centres.clipped(area.height - 2 * HALO, area.width - 2 * HALO)
         if centres.is_empty:
             return
@@ -177,10 +177,3 @@ class RunningTotals:
             )
             structure = ssim_map(fused_band, reference_band)[centres.slices]
             self._ssim_sum[index] += np.sum(structure, where=counts)
-
-
-def quality_blocks(core: Window, side: int = QUALITY_BLOCK) -> Iterator[Window]:
-    """The blocks of `side` pixels that tile `core` from its first pixel; smaller at its far sides."""
-    for row in range(core.row, core.bottom, side):
-        for column in range(core.column, core.right, side):
-            yield Window(row, column, min(side, core.bottom - row), min(side, core.right - column))

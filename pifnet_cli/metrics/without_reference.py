@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pifnet_cli.metrics.moments import Moments, pixel_moments, ratio_or_one
-from pifnet_cli.metrics.running import QUALITY_BLOCK, SMALLEST_BLOCK, quality_blocks
+from pifnet_cli.metrics.running import QUALITY_BLOCK, SMALLEST_BLOCK
 from pifnet_cli.metrics.spectral_angle import spectral_angle_deg
 from pifnet_cli.metrics.with_reference import Scores
 from pifnet_cli.scene import Pixels, Window
@@ -162,7 +162,7 @@ class LevelSums:
             (h, w), the pixels that count: valid in all four.
         """
         counts = _valid(image) & _valid(msi) & _valid(made) & _valid(measured)
-        for block in quality_blocks(Window(0, 0, *counts.shape), self._side):
+        for block in Window(0, 0, *counts.shape).blocks(self._side):
             inside = counts[block.slices]
             if inside.any():
                 rows, columns = block.slices

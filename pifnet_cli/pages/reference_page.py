@@ -97,8 +97,7 @@ def _distinct_places(pair: ScoredPair) -> list[tuple[int, int, str]]:
     """Pixels of the fused scene where the spectra of the reference tell the scene apart."""
     spectra, places = [], []
     edge = EDGE if min(pair.area.height, pair.area.width) > 4 * EDGE else 0
-    inner = Window(edge, edge, pair.area.height - 2 * edge, pair.area.width - 2 * edge)
-    for window in spread_windows(inner, side=SEARCHED, most=3):
+    for window in spread_windows(Window(0, 0, pair.area.height, pair.area.width).grown(-edge), side=SEARCHED, most=3):
         in_fused, in_reference = pair.area.windows(window)
         rows, columns = np.mgrid[in_fused.row : in_fused.bottom, in_fused.column : in_fused.right]
         spectra.append(pair.reference.read(in_reference).reshape(pair.bands.count, -1).T)

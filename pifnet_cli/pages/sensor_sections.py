@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pifnet_cli.degrade.psf import Psf
+from pifnet_cli.degrade.psf import Psf, gaussian_mtf, mtf_from_sigma
 from pifnet_cli.fusion.pair_operator import BlurSource, PairOperator
 from pifnet_cli.pages.charts import Curve, Region, Stroke, curve_chart
 from pifnet_cli.pages.page import Chart, Section, Table
@@ -59,7 +59,7 @@ def sensor_facts(operator: PairOperator) -> SensorFacts:
     )
     if operator.estimate is None:
         return facts
-    found = operator.estimate.estimate
+    found = operator.estimate.fitted
     return replace(
         facts,
         sigma_error=found.sigma_error if operator.source is BlurSource.FOUND else None,
@@ -102,7 +102,7 @@ def srf_section(weights: Floats, wavelengths_nm: Floats, *, names: Sequence[str]
 
 
 def _profile_chart(facts: SensorFacts) -> Chart:
-    widths = facts.psf.sigma_rows, facts.psf.sigma_columns
+    widths = facts.psf.sigma
     reach = max(4 * max(widths), 0.75 * max(facts.ratio))
     x = np.linspace(-reach, reach, 161)
     curves = [
@@ -125,12 +125,12 @@ def _response_chart(facts: SensorFacts) -> Chart:
     x = np.linspace(0, 1, 101)  # cycles per LR pixel
     errors = facts.sigma_error or (0.0, 0.0)
     curves = []
-    sides = zip(DIRECTIONS, (facts.psf.sigma_rows, facts.psf.sigma_columns), errors, facts.ratio, strict=True)
+    sides = zip(DIRECTIONS, facts.psf.sigma, errors, facts.ratio, strict=True)
     for (direction, width, error, side), stroke in zip(sides, STROKES, strict=True):
-        sharp, wide = (_response(x, max(width + sign * error, 0.0) / side) for sign in (-1, 1))
+        sharp, wide = (gaussian_mtf(x, max(width + sign * error, 0.0) / side) for sign in (-1, 1))
         spread = (sharp - wide) / 2 if error else None
-        label = f"{direction}, {_response(np.array([0.5]), width / side)[0]:.3f} at Nyquist"
-        curves.append(Curve(label, x, _response(x, width / side), stroke=stroke, spread=spread))
+        label = f"{direction}, {mtf_from_sigma(width, side):.3f} at Nyquist"
+        curves.append(Curve(label, x, gaussian_mtf(x, width / side), stroke=stroke, spread=spread))
     svg = curve_chart(
         curves,
         x_label="frequency, cycles per LR pixel",
@@ -142,13 +142,8 @@ def _response_chart(facts: SensorFacts) -> Chart:
     return Chart(svg, alt="modulation transfer function", caption="Its frequency response, with standard errors.")
 
 
-def _response(frequency: Floats, sigma_lr: float) -> Floats:
-    return np.asarray(np.exp(-2 * np.square(np.pi * sigma_lr * frequency)))
-
-
 def _sensor_table(facts: SensorFacts) -> Table:
-    widths = facts.psf.sigma_rows, facts.psf.sigma_columns
-    mtf = [_response(np.array([0.5]), width / side)[0] for width, side in zip(widths, facts.ratio, strict=True)]
+    widths, mtf = facts.psf.sigma, facts.psf.mtf_at_nyquist(facts.ratio)
     rows: list[tuple[str, str, str]] = [
         ("MTF at the LR Nyquist frequency", *_pair(mtf, None, ".3f")),
         ("standard deviation of the PSF, HR pixels", *_pair(widths, facts.sigma_error, ".3f")),

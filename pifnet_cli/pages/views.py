@@ -1,6 +1,6 @@
 """Views of scenes: three bands of each, drawn on one grid in one pass; spectra of single pixels."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def draw_views(
     """
     mosaics = [Mosaic(3, height=height, width=width, largest_side=OVERVIEW_SIDE) for _ in views]
     steps = Mosaic(1, height=height, width=width, largest_side=OVERVIEW_SIDE)
-    blocks = list(scene_blocks(height, width, side=BLOCK_SIDE))
+    blocks = list(Window(0, 0, height, width).blocks(BLOCK_SIDE))
     for done, block in enumerate(blocks, start=1):
         images = [view.read(block) for view in views]
         for mosaic, image in zip(mosaics, images, strict=True):
@@ -90,17 +90,10 @@ def draw_views(
     return Views(tuple(drawn), detail)
 
 
-def scene_blocks(height: int, width: int, *, side: int) -> Iterator[Window]:
-    """Yield windows of at most `side` pixels that cover a scene, row by row."""
-    for row in range(0, height, side):
-        for column in range(0, width, side):
-            yield Window(row, column, side, side).clipped(height, width)
-
-
 def full_blocks(height: int, width: int, *, bands: int) -> list[Window]:
     """Windows that cover a scene; the pixels of one in all bands take `BLOCK_BYTES` at most."""
     affordable = int(np.sqrt(BLOCK_BYTES / (4 * bands)))
-    return list(scene_blocks(height, width, side=max(min(BLOCK_SIDE, affordable) // 64, 1) * 64))
+    return list(Window(0, 0, height, width).blocks(max(min(BLOCK_SIDE, affordable) // 64, 1) * 64))
 
 
 def natural_bands(bands: Bands) -> RgbBands:
@@ -139,7 +132,7 @@ def reader_on(
 
     def read(window: Window) -> Pixels:
         there = window.moved_by(origin.row, origin.column)
-        part = _common(there, within)
+        part = there.intersection(within)
         image = np.full((len(bands), window.height, window.width), np.nan, dtype=np.float32)
         if not part.is_empty:
             image[:, *part.relative_to(there).slices] = reader.read(part, bands=bands)
@@ -163,7 +156,7 @@ def reader_of_nearest(reader: SceneReader, bands: RgbBands, alignment: Alignment
             return image
         row, column = np.rint(rows[inside]).astype(np.intp), np.rint(columns[inside]).astype(np.intp)
         top, left = int(row.min()), int(column.min())
-        part = Window(top, left, int(row.max()) - top + 1, int(column.max()) - left + 1)
+        part = Window.between(top, left, int(row.max()) + 1, int(column.max()) + 1)
         image[:, inside] = reader.read(part.clipped(height, width), bands=bands)[:, row - top, column - left]
         return image
 
@@ -181,12 +174,7 @@ def lr_pixel(alignment: Alignment, row: int, column: int) -> tuple[int, int]:
 def spectrum_at(reader: SceneReader, row: int, column: int, *, within: Window | None = None) -> NDArray[np.float64]:
     """(C,) of one pixel, NaN where invalid, in a bad band, or outside of `within` (the whole scene when None)."""
     pixel, bands = Window(row, column, 1, 1), reader.scene.bands
-    if _common(pixel, within or reader.scene.grid.window).is_empty:
+    if pixel.intersection(within or reader.scene.grid.window).is_empty:
         return np.full(bands.count, np.nan)
     values = reader.read(pixel)[:, 0, 0].astype(np.float64)
     return values if bands.good is None else np.where(bands.good, values, np.nan)
-
-
-def _common(window: Window, other: Window) -> Window:
-    """The pixels of both; empty where there are none."""
-    return window.relative_to(other).clipped(other.height, other.width).moved_by(other.row, other.column)

@@ -267,7 +267,7 @@ def _bounding_window(positions: Positions, margin: int) -> Window:
         return Window(0, 0, 0, 0)
     row, bottom = _span(positions.rows, margin)
     column, right = _span(positions.columns, margin)
-    return Window(row, column, bottom - row, right - column)
+    return Window.between(row, column, bottom, right)
 
 
 def _span(values: Coordinates, margin: int) -> tuple[int, int]:
@@ -298,7 +298,7 @@ def _common_window(alignment: Alignment, lr: Scene, hr: Scene, *, reach: float) 
     bottom, right = np.floor(hr_rows.max() - 0.5 + tolerance) + 1, np.floor(hr_columns.max() - 0.5 + tolerance) + 1
     limit = 2.0**40
     row, column, bottom, right = (int(np.clip(value, -limit, limit)) for value in (row, column, bottom, right))
-    return Window(row, column, bottom - row, right - column).clipped(hr.grid.height, hr.grid.width)
+    return Window.between(row, column, bottom, right).clipped(hr.grid.height, hr.grid.width)
 
 
 def _local_ratio(alignment: Alignment, common: Window) -> tuple[float, float]:

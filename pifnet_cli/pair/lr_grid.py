@@ -186,11 +186,8 @@ def _with_blocks(tile: PairTile, lr_hsi: Pixels, rows: NDArray[np.intp], columns
         lr_hsi=lr_hsi,
         upsampled=_resampled(tile.lr_hsi, positions),
         hr_msi=_picked(tile.hr_msi, *inside),
-        tile=Window(
-            geometry.tile.row - int(rows[0]), geometry.tile.column - int(columns[0]), geometry.tile.height,
-            geometry.tile.width,
-        ),
-    )  # fmt: skip
+        tile=geometry.tile.moved_by(-int(rows[0]), -int(columns[0])),
+    )
 
 
 def _inside(positions: NDArray[np.float64], length: int, sigma: float) -> slice:

@@ -6,10 +6,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from pifnet_cli.degrade.psf import Psf
-from pifnet_cli.degrade.sampling import PsfSampler, mended
+from pifnet_cli.degrade.sampling import PsfSampler, filled, mended
 from pifnet_cli.pair.alignment import REACH, Alignment
 from pifnet_cli.pair.resample import SUPPORT, CubicResampler
 from pifnet_cli.scene import Pixels, Positions, Window
@@ -138,12 +137,13 @@ class PairTile:
 
     def inputs(self) -> PairInputs:
         """Both scenes on the tile's pixels."""
-        msi_low = degrade_msi(mended(self.hr_msi), self.geometry.lr_in_hr, self.psf)
+        # Filled, so that of the HR-MSI only its own mask counts.
+        msi_low = filled(degrade_msi(mended(self.hr_msi), self.geometry.lr_in_hr, self.psf))
         rows, columns = self.geometry.tile.slices
         return PairInputs(
             upsampled=self.resampler(self.lr_hsi),
             hr_msi=self.hr_msi[:, rows, columns],
-            msi_smooth=self.resampler(_without_edges(msi_low)),
+            msi_smooth=self.resampler(msi_low),
             phase=_phase(self.geometry.tile_in_lr),
         )
 
@@ -193,33 +193,12 @@ def plan_windows(alignment: Alignment, tile: Window, psf: Psf, *, margin: int = 
     if lr.is_empty:
         return PairWindows(tile=tile, lr=lr, hr=tile)
     reach = alignment.hr_window(lr, psf.radius)
-    return PairWindows(tile=tile, lr=lr, hr=_union(reach, tile))
+    return PairWindows(tile=tile, lr=lr, hr=reach.union(tile))
 
 
 def degrade_msi(hr_msi: Pixels, lr_in_hr: Positions, psf: Psf) -> Pixels:
     """(M, H, W) -> (M, h, w): the HR-MSI as the hyperspectral sensor would sample it at `lr_in_hr`."""
     return PsfSampler(lr_in_hr, psf, height=hr_msi.shape[1], width=hr_msi.shape[2])(hr_msi)
-
-
-def _union(first: Window, second: Window) -> Window:
-    if first.is_empty:
-        return second
-    row, column = min(first.row, second.row), min(first.column, second.column)
-    bottom, right = max(first.bottom, second.bottom), max(first.right, second.right)
-    return Window(row, column, bottom - row, right - column)
-
-
-def _without_edges(msi_low: Pixels) -> Pixels:
-    """Invalid LR pixels filled band by band with the nearest valid one, so that only the HR-MSI's mask counts."""
-    finite = np.isfinite(msi_low)
-    if finite.all() or not finite.any():
-        return msi_low
-    filled = msi_low.copy()
-    for band, is_valid in zip(filled, finite, strict=True):
-        if is_valid.any() and not is_valid.all():
-            nearest = distance_transform_edt(~is_valid, return_distances=False, return_indices=True)
-            band[:] = band[tuple(nearest)]
-    return filled
 
 
 def _phase(positions: Positions) -> Pixels:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
 from pifnet_cli.errors import BandsError
-from pifnet_cli.metrics.running import quality_blocks
+from pifnet_cli.metrics.running import QUALITY_BLOCK
 from pifnet_cli.metrics.spectral_angle import spectral_angle_deg
 from pifnet_cli.raster.gdal import gdal_session
 from pifnet_cli.reports.files import published
@@ -181,12 +181,12 @@ class DifferenceMosaic:
 
     def add(self, fused: Pixels, reference: Pixels, window: Window) -> None:
         """Add one block, in parts that bound the memory of the float64 copies."""
-        for part in quality_blocks(Window(0, 0, window.height, window.width)):
-            spectra = [image[(self._bands, *part.slices)].astype(np.float64) for image in (fused, reference)]
+        for part in window.blocks(QUALITY_BLOCK):
+            inside = part.relative_to(window).slices
+            spectra = [image[(self._bands, *inside)].astype(np.float64) for image in (fused, reference)]
             is_valid = np.isfinite(spectra[0]).all(axis=0) & np.isfinite(spectra[1]).all(axis=0)
             values = np.where(is_valid, self._difference(spectra[0], spectra[1]), np.nan)
-            place = Window(window.row + part.row, window.column + part.column, part.height, part.width)
-            self._mosaic.add(values[None], place)
+            self._mosaic.add(values[None], part)
 
     def image(self) -> Pixels:
         """(h, w), averaged down where the scene is large; NaN where invalid."""

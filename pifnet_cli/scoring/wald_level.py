@@ -18,7 +18,7 @@ from affine import Affine
 
 from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Align, Overwrite, Protocol
-from pifnet_cli.degrade.psf import Psf, gaussian_from_mtf
+from pifnet_cli.degrade.psf import Psf, psf_of
 from pifnet_cli.degrade.sampling import reached
 from pifnet_cli.errors import GridError, SceneReadError, SettingsError
 from pifnet_cli.fusion.outputs import FileOutputs
@@ -123,9 +123,7 @@ class _Degradation:
     @property
     def psf(self) -> Psf:
         """That of the LR-HSI at the next level, in LR pixels."""
-        if self.protocol is Protocol.PAPER:
-            return self.operator.psf
-        return gaussian_from_mtf(self.mtf, ratio_rows=self.ratio[0], ratio_columns=self.ratio[1])
+        return psf_of(self.protocol, self.mtf, ratio_rows=self.ratio[0], ratio_columns=self.ratio[1])
 
     @property
     def lr_grid(self) -> Grid:
@@ -164,7 +162,7 @@ class _Degradation:
         return self.lr.read(self._on_lr(block))
 
     def _on_lr(self, block: Window) -> Window:
-        return Window(self.window.row + block.row, self.window.column + block.column, block.height, block.width)
+        return block.moved_by(self.window.row, self.window.column)
 
 
 def _scored(
@@ -191,12 +189,9 @@ def _scene(path: Path, like: Scene, grid: Grid) -> Scene:
 
 
 def _write(scene: Scene, pixels: Callable[[Window], Pixels], *, side: int) -> None:
-    height, width = scene.grid.height, scene.grid.width
     with create_scene(scene, WriteOptions(overwrite=Overwrite.REFUSE, block_size=side)) as writer:
-        for row in range(0, height, side):
-            for column in range(0, width, side):
-                block = Window(row, column, side, side).clipped(height, width)
-                writer.write(pixels(block), block)
+        for block in scene.grid.window.blocks(side):
+            writer.write(pixels(block), block)
 
 
 def _noted_method(fused: Scene) -> Method | None:

@@ -2,14 +2,14 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from rasterio.crs import CRS
 
-from pifnet_cli.degrade.record import RECORD_NAME, simulated_ratio
+from pifnet_cli.degrade.record import simulated_ratio
 from pifnet_cli.errors import BandsError, GridError, SceneReadError
 from pifnet_cli.metrics.area import ScoredArea, scored_area
 from pifnet_cli.metrics.running import HALO, QUALITY_BLOCK, RunningSurvey, Survey
@@ -92,7 +92,8 @@ def score_scene(
         inputs = [path for reader in (fused_reader, reference_reader) for path in (reader.path, reader.header) if path]
         require_free(files.asked_for, inputs=inputs, overwrite=settings.overwrite)
         pair = _comparable_pair(fused_reader, reference_reader, border=settings.border)
-        blocks = list(_blocks(pair.area, _block_side(settings.block_size, bands=pair.bands.count)))
+        whole = Window(0, 0, pair.area.height, pair.area.width)
+        blocks = list(whole.blocks(_block_side(settings.block_size, bands=pair.bands.count)))
         survey = _survey(pair, blocks, progress)
         pictures = _pictures(pair, survey.survey(), settings, files)
         totals = running_totals(survey, compat=settings.compat)
@@ -165,12 +166,6 @@ def _block_side(largest: int, *, bands: int) -> int:
     return max(min(largest, affordable) // QUALITY_BLOCK, 1) * QUALITY_BLOCK
 
 
-def _blocks(area: ScoredArea, side: int) -> Iterator[Window]:
-    for row in range(0, area.height, side):
-        for column in range(0, area.width, side):
-            yield Window(row, column, min(side, area.height - row), min(side, area.width - column))
-
-
 def _survey(pair: ScoredPair, blocks: Sequence[Window], progress: Progress) -> RunningSurvey:
     survey = RunningSurvey(pair.bands.count)
     for done, core in enumerate(blocks, start=1):
@@ -216,7 +211,7 @@ def _ratio(given: float | None, fused: Scene, reference: Path) -> float | None:
         ratio = float(noted[0]) if noted else math.nan
     except ValueError:
         ratio = math.nan
-    return ratio if ratio >= 1 else simulated_ratio(reference.parent / RECORD_NAME)
+    return ratio if ratio >= 1 else simulated_ratio(reference.parent)
 
 
 def _tell(scores: Scores, pair: ScoredPair) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_limits
 from pifnet_cli.choices import Wald
 from pifnet_cli.degrade.sampling import reached
 from pifnet_cli.errors import SceneReadError
-from pifnet_cli.estimation.bands import band_noise_std
-from pifnet_cli.estimation.msi_response import response_weights
+from pifnet_cli.estimation.bands import measurable_noise_std
+from pifnet_cli.estimation.response import response_weights
 from pifnet_cli.fusion.pair_operator import PairOperator, find_operator
 from pifnet_cli.metrics.area import ScoredArea, scored_area
 from pifnet_cli.metrics.without_reference import (
@@ -160,7 +160,7 @@ def score_open_scenes(
         )
     lr_level, moments = _lr_level(scenes, settings, observers, progress)
     hr_level = _hr_level(scenes, response_weights(moments), settings, observers, progress)
-    scores = _scores(scenes, lr_level, hr_level, noise=band_noise_std(moments))
+    scores = _scores(scenes, lr_level, hr_level, noise=measurable_noise_std(moments))
     if settings.wald is Wald.SKIP:
         return scores
     wald = wald_scores(
@@ -217,10 +217,9 @@ def _lr_level(
     _, side = block_sides(scenes.alignment.ratio)
     sums = LevelSums(bands=len(scenes.bands), msi_bands=msi_bands, compared=len(scenes.bands), side=side)
     moments = MomentSums(hsi_bands=len(scenes.bands), msi_bands=msi_bands)
-    blocks = list(_blocks(whole.height, whole.width, _lr_block_side(scenes, settings.block_size, side)))
+    blocks = list(Window(0, 0, whole.height, whole.width).blocks(_lr_block_side(scenes, settings.block_size, side)))
     for done, block in enumerate(blocks, start=1):
-        there = Window(whole.row + block.row, whole.column + block.column, block.height, block.width)
-        degraded, lr_hsi, msi_low = scenes.read_lr_level(there)
+        degraded, lr_hsi, msi_low = scenes.read_lr_level(block.moved_by(whole.row, whole.column))
         counts = sums.add(lr_hsi, msi_low, degraded, lr_hsi)
         degraded, lr_hsi, msi_low = (_only(image, counts) for image in (degraded, lr_hsi, msi_low))
         moments.add(lr_hsi.reshape(len(lr_hsi), -1), msi_low.reshape(msi_bands, -1))
@@ -244,7 +243,7 @@ def _hr_level(
     side, _ = block_sides(scenes.alignment.ratio)
     sums = LevelSums(bands=len(scenes.bands), msi_bands=msi_bands, compared=msi_bands, side=side)
     affordable = min(settings.block_size, _affordable_side(scenes))
-    blocks = list(_blocks(scenes.area.height, scenes.area.width, _multiple(affordable, side)))
+    blocks = list(Window(0, 0, scenes.area.height, scenes.area.width).blocks(_multiple(affordable, side)))
     for done, block in enumerate(blocks, start=1):
         fused, hr_msi = scenes.read_hr_level(block)
         projected = (weights @ fused.reshape(len(fused), -1) + offsets[:, None]).reshape(hr_msi.shape)
@@ -309,12 +308,6 @@ def _affordable_side(scenes: FusedAndPair) -> int:
 
 def _multiple(side: int, step: int) -> int:
     return max(side // step, 1) * step
-
-
-def _blocks(height: int, width: int, side: int) -> Iterator[Window]:
-    for row in range(0, height, side):
-        for column in range(0, width, side):
-            yield Window(row, column, min(side, height - row), min(side, width - column))
 
 
 def _placed(pixels: Pixels, window: Window, whole: Window) -> Pixels:

@@ -72,9 +72,9 @@ class TilePlan:
         return Tile(
             row=row,
             column=column,
-            window=Window(top, left, bottom - top, right - left),
-            core=Window(top, left, finished_row - top, finished_column - left),
-            context=Window(first_row, first_column, last_row - first_row, last_column - first_column),
+            window=Window.between(top, left, bottom, right),
+            core=Window.between(top, left, finished_row, finished_column),
+            context=Window.between(first_row, first_column, last_row, last_column),
         )
 
     def _span(self, index: int, count: int, length: int) -> tuple[int, int, int]:

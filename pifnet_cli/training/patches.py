@@ -13,7 +13,7 @@ from numpy.random import Generator
 
 from pifnet_cli.choices import Phase, Sampling
 from pifnet_cli.degrade.psf import Psf
-from pifnet_cli.degrade.wald import SensorModel, degrade_patch
+from pifnet_cli.degrade.sensor_model import SensorModel, degrade_patch
 from pifnet_cli.errors import TrainingError
 from pifnet_cli.pair.alignment import Alignment
 from pifnet_cli.pair.lr_grid import block_start, is_regular, naive_phase

@@ -1,6 +1,5 @@
 """Training scenes: folders with a pair and its truth, or reference scenes that are degraded where they are read."""
 
-import json
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,13 +10,13 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from pifnet_cli.choices import Phase, Protocol
+from pifnet_cli.choices import Phase
 from pifnet_cli.degrade.blocks import Block, BlockDegrader, PairNoise
 from pifnet_cli.degrade.noise import NoiseStream, window_noise
-from pifnet_cli.degrade.psf import Psf, gaussian_from_mtf, paper_psf
-from pifnet_cli.degrade.record import RECORD_NAME
+from pifnet_cli.degrade.psf import Psf, psf_of
+from pifnet_cli.degrade.record import recorded_sensor
+from pifnet_cli.degrade.sensor_model import SensorModel, project_spectrally
 from pifnet_cli.degrade.srf import spectral_projection
-from pifnet_cli.degrade.wald import SensorModel, project_spectrally
 from pifnet_cli.errors import BandsError, GridError, SceneReadError
 from pifnet_cli.pair.alignment import Alignment, align
 from pifnet_cli.pair.tile import TileEngine
@@ -130,7 +129,7 @@ def open_training_scene(
                          for names in (LR_NAMES, HR_NAMES, REFERENCE_NAMES))  # fmt: skip
     _require_same_grid(reference.scene, hr.scene)
     alignment = align(lr.scene, hr.scene, phase=phase)
-    sensor = _recorded_sensor(path)
+    sensor = recorded_sensor(path)
     return TrainingScene(
         path=path,
         lr=lr.scene,
@@ -180,9 +179,7 @@ class DegradedReference:
 
     def read_lr(self, window: Window) -> Pixels:
         """LR window -> (C, h, w)."""
-        ratio = self._sensor.whole_ratio
-        covered = Window(window.row * ratio, window.column * ratio, window.height * ratio, window.width * ratio)
-        image = self._degrader.degraded(Block(lr=window, hr=covered)).lr_hsi
+        image = self._degrader.degraded(Block(lr=window, hr=window.scaled(self._sensor.whole_ratio))).lr_hsi
         return self._noisy(image, window, self._noise.hsi_std, NoiseStream.LR_HSI)
 
     def read_hr(self, window: Window) -> Pixels:
@@ -242,12 +239,10 @@ def _live_bands(read: ReadWindow, scene: Scene) -> NDArray[np.bool_]:
     """Bands that are declared good and hold a valid pixel, (C,); reads no further than it must."""
     declared = np.ones(scene.bands.count, dtype=bool) if scene.bands.good is None else np.array(scene.bands.good)
     seen = np.zeros(scene.bands.count, dtype=bool)
-    for row in range(0, scene.grid.height, SCAN_BLOCK):
-        for column in range(0, scene.grid.width, SCAN_BLOCK):
-            if seen[declared].all():
-                return declared
-            window = Window(row, column, SCAN_BLOCK, SCAN_BLOCK).clipped(scene.grid.height, scene.grid.width)
-            seen |= np.isfinite(read(window)).any(axis=(1, 2))
+    for window in scene.grid.window.blocks(SCAN_BLOCK):
+        if seen[declared].all():
+            return declared
+        seen |= np.isfinite(read(window)).any(axis=(1, 2))
     return declared & seen
 
 
@@ -262,21 +257,12 @@ def _found(folder: Path, names: tuple[str, ...]) -> Path:
     )
 
 
-def _recorded_sensor(folder: Path) -> SensorModel | None:
-    file = folder / RECORD_NAME
-    if not file.is_file():
-        return None
-    try:
-        return SensorModel.from_record(json.loads(file.read_bytes())["sensor"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise SceneReadError(f"{file}: is no record of pifnet simulate ({error!r}); simulate the pair again") from error
-
-
 def _real_psf(degradation: SimulateSettings, alignment: Alignment) -> Psf:
-    if degradation.protocol is Protocol.PAPER:
-        return paper_psf()
-    return gaussian_from_mtf(
-        degradation.mtf_at_nyquist, ratio_rows=alignment.ratio_rows, ratio_columns=alignment.ratio_columns
+    return psf_of(
+        degradation.protocol,
+        degradation.mtf_at_nyquist,
+        ratio_rows=alignment.ratio_rows,
+        ratio_columns=alignment.ratio_columns,
     )
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Anchor
-from pifnet_cli.degrade.noise import noise_std
+from pifnet_cli.degrade.noise import noise_std_at_snr
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.networks.build import block_ratio, build_network
 from pifnet_cli.recipe import Recipe
@@ -80,7 +80,7 @@ def objective_of(network: nn.Module, basis: ResidualBasis | None, recipe: Recipe
 def _band_scale(pairs: Sequence[TrainingPair]) -> NDArray[np.float64]:
     """Scales (C,) that whiten the LR-HSI's noise, where every pair's sensor model tells it; else ones."""
     variances = [
-        np.square(noise_std(band_mean_square(pair.regression), pair.sensor.hsi_snr_db).astype(np.float64))
+        np.square(noise_std_at_snr(band_mean_square(pair.regression), pair.sensor.hsi_snr_db).astype(np.float64))
         for pair in pairs
         if pair.sensor is not None and pair.sensor.hsi_snr_db is not None
     ]

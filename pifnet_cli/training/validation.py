@@ -114,11 +114,7 @@ def _upsampled(patch: TrainingPatch) -> Pixels:
 
 def held_out_tiles(area: Window) -> list[Window]:
     """Tiles that cover an area, or `MAXIMUM_TILES` of them where it is large."""
-    tiles = [
-        Window(row, column, min(TILE, area.bottom - row), min(TILE, area.right - column))
-        for row in range(area.row, area.bottom, TILE)
-        for column in range(area.column, area.right, TILE)
-    ]
+    tiles = list(area.blocks(TILE))
     if len(tiles) <= MAXIMUM_TILES:
         return tiles
     return [tiles[index] for index in np.linspace(0, len(tiles) - 1, MAXIMUM_TILES).round().astype(int)]
@@ -126,7 +122,4 @@ def held_out_tiles(area: Window) -> list[Window]:
 
 def _context(tile: Window, pair: TrainingPair) -> Window:
     """The tile with its halo, inside the output."""
-    output = pair.alignment.output
-    inside = Window(tile.row - output.row, tile.column - output.column, tile.height, tile.width)
-    grown = inside.grown(HALO).clipped(output.height, output.width)
-    return Window(grown.row + output.row, grown.column + output.column, grown.height, grown.width)
+    return tile.grown(HALO).intersection(pair.alignment.output)

@@ -99,7 +99,7 @@ def estimate_scene_pair(
             require_free([srf_csv], inputs=[lr_hsi, hr_msi], overwrite=overwrite)
         found = _shifted(lr, hr) if correction is Align.SHIFT else register_scenes(lr, hr)
         alignment = align(lr.scene, hr.scene, correction=found.correction)
-        facts = scene_facts(lr, hr, alignment, found.estimate.operator.psf)
+        facts = scene_facts(lr, hr, alignment, found.psf)
         if srf_csv is not None:
             _write_response(srf_csv, None if facts is None else facts.bands, lr, hr)
     return SceneEstimate(lr.scene, hr.scene, found, facts)

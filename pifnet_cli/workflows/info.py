@@ -9,9 +9,10 @@ from rasterio.crs import CRS
 
 from pifnet_cli.networks.checkpoint import HEADER_FILE, header_record, is_checkpoint
 from pifnet_cli.raster.reader import SceneReader, open_scene
-from pifnet_cli.scene import Bands, Grid, Window
+from pifnet_cli.scene import Bands, Grid, Spread, spread_windows
 
-SAMPLE_SIDE = 64  # pixels of each of the nine windows that are looked at
+SAMPLE_SIDE = 64  # pixels along the side of a window that is looked at
+SAMPLES = 3  # windows along either side of the scene, at most
 
 Record = dict[str, Any]
 
@@ -89,33 +90,23 @@ def bands_record(bands: Bands) -> Record:
 
 def sample_record(reader: SceneReader) -> Record:
     """Valid share, range and empty bands of nine windows spread over the scene."""
-    grid = reader.scene.grid
-    rows, columns = (_places(side) for side in (grid.height, grid.width))
     pixels = valid = 0
     low, high = math.inf, -math.inf
     is_empty = np.ones(reader.scene.bands.count, dtype=bool)
-    for row in rows:
-        for column in columns:
-            window = Window(row, column, SAMPLE_SIDE, SAMPLE_SIDE).clipped(grid.height, grid.width)
-            image = reader.read(window)
-            is_valid = np.isfinite(image)
-            pixels += image.size
-            valid += int(np.count_nonzero(is_valid))
-            is_empty &= ~is_valid.any(axis=(1, 2))
-            if is_valid.any():
-                low, high = min(low, float(np.nanmin(image))), max(high, float(np.nanmax(image)))
+    for window in spread_windows(reader.scene.grid.window, side=SAMPLE_SIDE, most=SAMPLES, spread=Spread.OVERLAPPING):
+        image = reader.read(window)
+        is_valid = np.isfinite(image)
+        pixels += image.size
+        valid += int(np.count_nonzero(is_valid))
+        is_empty &= ~is_valid.any(axis=(1, 2))
+        if is_valid.any():
+            low, high = min(low, float(np.nanmin(image))), max(high, float(np.nanmax(image)))
     return {
         "valid_share": valid / pixels,
         "minimum": low if valid else None,
         "maximum": high if valid else None,
         "empty_bands": (np.flatnonzero(is_empty) + 1).tolist(),
     }
-
-
-def _places(side: int) -> list[int]:
-    """First pixels of up to three windows along one side, the last of them at its end."""
-    last = max(side - SAMPLE_SIDE, 0)
-    return sorted({0, last // 2, last})
 
 
 def _crs_record(wkt: str | None) -> Record:

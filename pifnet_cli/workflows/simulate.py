@@ -4,18 +4,17 @@ import json
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pifnet_cli import __version__
 from pifnet_cli.choices import Overwrite, SceneFormat
 from pifnet_cli.degrade.blocks import SIDE_STEP, BlockDegrader, PairNoise
-from pifnet_cli.degrade.record import RECORD_NAME
+from pifnet_cli.degrade.record import RECORD_NAME, scene_record, simulation_record
+from pifnet_cli.degrade.sensor_model import SensorModel
 from pifnet_cli.degrade.srf import SpectralProjection, spectral_projection
-from pifnet_cli.degrade.wald import SensorModel
 from pifnet_cli.errors import GridError
 from pifnet_cli.raster.formats import output_files
 from pifnet_cli.raster.publishing.folder import OutputFolder
@@ -48,7 +47,7 @@ class SimulatedPair:
 
     def record(self) -> dict[str, Any]:
         """The result as JSON values."""
-        scenes = {name: {"path": str(scene.path)} | _scene_record(scene) for name, scene in self.scenes().items()}
+        scenes = {name: {"path": str(scene.path)} | scene_record(scene) for name, scene in self.scenes().items()}
         return {"record": str(self.record_path), "ratio": self.sensor.ratio} | scenes
 
     def scenes(self) -> dict[str, Scene]:
@@ -90,7 +89,15 @@ def simulate_scene(
         )
         noise = degrader.noise(settings.seed, lambda done, total: progress("measuring the signal", done, total))
         _write(degrader, pair, noise, output, progress)
-        record = _simulation_record(scene, pair, projection, noise, settings)
+        record = simulation_record(
+            scene,
+            pair.source,
+            pair.scenes(),
+            sensor=sensor,
+            projection=projection,
+            noise=noise,
+            settings=settings,
+        )
         output.write_record(json.dumps(record, indent=1, allow_nan=False) + "\n")
     return pair
 
@@ -194,42 +201,3 @@ def _write(
 def _tile_side(block_side: int) -> int:
     """The largest tile whose borders include those of every block: each tile is written once, complete."""
     return max(side for side in range(SIDE_STEP, LARGEST_TILE + 1, SIDE_STEP) if block_side % side == 0)
-
-
-def _simulation_record(
-    scene: Path, pair: SimulatedPair, projection: SpectralProjection, noise: PairNoise, settings: SimulateSettings
-) -> dict[str, Any]:
-    psf, grid = pair.sensor.psf, pair.source.grid
-    return {
-        "pifnet": __version__,
-        "numpy": np.__version__,
-        "input": {"path": str(scene), "height": grid.height, "width": grid.width, "bands": pair.source.bands.count},
-        "settings": _settings_record(settings),
-        "sensor": pair.sensor.to_record(),
-        "psf": {"sigma_rows": psf.sigma_rows, "sigma_columns": psf.sigma_columns, "taps": psf.taps},
-        "phase": list(pair.sensor.phase),
-        "hsi_noise_std": noise.hsi_std.tolist(),
-        "msi_noise_std": noise.msi_std.tolist(),
-        "hsi_bands": asdict(pair.lr_hsi.bands),
-        "msi_bands": asdict(pair.hr_msi.bands),
-        "msi_bands_left_out": list(projection.left_out),
-        "msi_bands_incomplete": list(projection.incomplete),
-        "outputs": {name: _scene_record(output) for name, output in pair.scenes().items()},
-    }
-
-
-def _settings_record(settings: SimulateSettings) -> dict[str, Any]:
-    """What decides the result, as JSON values; older records hold `shift`, columns first."""
-    chosen = {name: value for name, value in asdict(settings).items() if name not in ("overwrite", "block_size")}
-    return chosen | {"shift_rows_columns": chosen.pop("shift")}
-
-
-def _scene_record(scene: Scene) -> dict[str, Any]:
-    return {
-        "file": scene.path.name,
-        "bands": scene.bands.count,
-        "height": scene.grid.height,
-        "width": scene.grid.width,
-        "transform": list(scene.grid.transform)[:6],
-        "nodata": None if scene.nodata is None or np.isnan(scene.nodata) else scene.nodata,
-    }

@@ -3,7 +3,7 @@ import pytest
 
 from pifnet_cli.choices import Protocol
 from pifnet_cli.degrade.blocks import BlockDegrader
-from pifnet_cli.degrade.wald import SensorModel, degrade_patch
+from pifnet_cli.degrade.sensor_model import SensorModel, degrade_patch
 
 BANDS, HEIGHT, WIDTH, RATIO = 7, 105, 170, 5
 REFERENCE = np.random.default_rng(0).random((BANDS, HEIGHT, WIDTH), dtype=np.float32)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pifnet_cli.degrade.noise import NoiseStream, noise_std, window_noise, with_noise
+from pifnet_cli.degrade.noise import NoiseStream, noise_std_at_snr, window_noise, with_noise
 from pifnet_cli.scene import Window
 
 
@@ -10,11 +10,11 @@ def drawn(window, *, seed=0, stream=NoiseStream.LR_HSI):
 
 
 def test_std_is_the_rms_lowered_by_the_snr():
-    np.testing.assert_allclose(noise_std(np.array([4.0, 0.0, np.nan]), 20.0), [0.2, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(noise_std_at_snr(np.array([4.0, 0.0, np.nan]), 20.0), [0.2, 0, 0], rtol=1e-6)
 
 
 def test_no_snr_means_no_noise():
-    assert not noise_std(np.ones(3), None).any()
+    assert not noise_std_at_snr(np.ones(3), None).any()
 
 
 def test_noise_of_an_image_has_the_requested_snr():

@@ -1,7 +1,19 @@
 import numpy as np
 import pytest
 
-from pifnet_cli.degrade.psf import Psf, axis_sampling_matrix, degrade_separable, gaussian_from_mtf, paper_psf, trimmed
+from pifnet_cli.choices import Protocol
+from pifnet_cli.degrade.psf import (
+    Psf,
+    axis_sampling_matrix,
+    degrade_separable,
+    gaussian_from_mtf,
+    gaussian_mtf,
+    mtf_from_sigma,
+    paper_psf,
+    psf_of,
+    sigma_from_mtf,
+    trimmed,
+)
 
 
 def test_paper_kernel_has_its_published_weights():
@@ -23,6 +35,28 @@ def test_sampled_kernel_has_the_requested_response_at_lr_nyquist(ratio, mtf):
 
     # Sampling the Gaussian folds frequencies beyond the HR Nyquist back; at ratio 2 and MTF 0.5 that is 0.02.
     assert response == pytest.approx(mtf, abs=2e-4 if ratio > 2 and mtf < 0.5 else 0.02)
+
+
+def test_mtf_and_sigma_are_two_words_for_one_blur():
+    psf = gaussian_from_mtf(0.27, ratio_rows=4, ratio_columns=3.3)
+    assert psf.mtf_at_nyquist((4, 3.3)) == pytest.approx((0.27, 0.27))
+    assert psf.sigma == pytest.approx((sigma_from_mtf(0.27, 4), sigma_from_mtf(0.27, 3.3)))
+    assert mtf_from_sigma(0.0, 4) == 1
+
+
+def test_the_frequency_response_is_the_gaussians_fourier_transform():
+    x, sigma = np.arange(-40, 41), 1.7
+    weights = np.exp(-0.5 * np.square(x / sigma))
+    frequency = np.array([0.0, 0.05, 0.125, 0.2])
+    expected = np.cos(2 * np.pi * frequency[:, None] * x) @ weights / weights.sum()
+    np.testing.assert_allclose(gaussian_mtf(frequency, sigma), expected, atol=1e-12)
+    assert mtf_from_sigma(sigma, 4) == pytest.approx(expected[2])
+
+
+def test_the_protocol_decides_whose_kernel_it_is():
+    assert psf_of(Protocol.PAPER, 0.2, ratio_rows=4, ratio_columns=3) == paper_psf()
+    found = psf_of(Protocol.MTF, 0.2, ratio_rows=4, ratio_columns=3)
+    assert found == gaussian_from_mtf(0.2, ratio_rows=4, ratio_columns=3)
 
 
 @pytest.mark.parametrize("sigma", [0.2, 0.5, 1.0, 2.5])

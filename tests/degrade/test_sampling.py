@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pifnet_cli.degrade.psf import gaussian_from_mtf
-from pifnet_cli.degrade.sampling import PsfSampler, mended, reached
+from pifnet_cli.degrade.sampling import PsfSampler, filled, mended, reached
 from pifnet_cli.scene import Positions, Window
 
 PSF = gaussian_from_mtf(0.3, ratio_rows=3, ratio_columns=3)
@@ -68,3 +68,18 @@ def test_holes_are_mended_by_their_neighbours_one_pixel_deep():
 def test_an_image_without_holes_is_not_copied():
     image = np.ones((1, 3, 4), dtype=np.float32)
     assert mended(image) is image
+    assert filled(image) is image
+
+
+def test_filling_takes_the_nearest_valid_pixel():
+    image = np.array([[[1, np.nan, 3], [np.nan, 5, 6]], [[np.nan] * 3] * 2], dtype=np.float32)
+    found = filled(image)[0]
+    assert found[0, 0] == 1
+    assert found[0, 1] in (1, 3, 5)
+    assert np.isnan(image[0, 0, 1])  # the argument is left as it is
+
+
+def test_a_band_without_a_valid_pixel_is_filled_as_asked():
+    image = np.array([[[1.0, np.nan]], [[np.nan, np.nan]]], dtype=np.float32)
+    np.testing.assert_array_equal(filled(image), [[[1, 1]], [[np.nan, np.nan]]])
+    np.testing.assert_array_equal(filled(image, empty=0), [[[1, 1]], [[0, 0]]])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pifnet_cli.degrade.sensors import SENSORS
-from pifnet_cli.degrade.srf import msi_bands, read_response_table, spectral_projection, srf_weights
+from pifnet_cli.degrade.srf import read_response_table, spectral_projection
 from pifnet_cli.errors import BandsError, SettingsError
 from pifnet_cli.scene import Bands, WavelengthUnit
 
@@ -14,7 +14,7 @@ def spectrometer(first=400.0, last=2500.0, step=10.0, **fields):
 
 @pytest.mark.parametrize("sensor", SENSORS)
 def test_every_sensor_keeps_a_flat_spectrum_flat(sensor):
-    weights = srf_weights(sensor, spectrometer(first=390.0))
+    weights = spectral_projection(sensor, spectrometer(first=390.0)).weights
 
     assert weights.shape[0] == len(SENSORS[sensor])
     assert (weights >= 0).all()
@@ -22,7 +22,7 @@ def test_every_sensor_keeps_a_flat_spectrum_flat(sensor):
 
 
 def test_band_centres_are_the_sensors_own_on_a_fine_spectrometer():
-    bands = msi_bands("sentinel-2", spectrometer(step=2.0))
+    bands = spectral_projection("sentinel-2", spectrometer(step=2.0)).bands
 
     assert bands.names == ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12")
     assert bands.wavelengths == pytest.approx(
@@ -33,7 +33,7 @@ def test_band_centres_are_the_sensors_own_on_a_fine_spectrometer():
 
 def test_a_linear_spectrum_is_seen_at_the_band_centre():
     bands = spectrometer(step=7.3)
-    weights = srf_weights("landsat-8", bands)
+    weights = spectral_projection("landsat-8", bands).weights
 
     seen = weights @ bands.wavelengths_nm
 
@@ -47,7 +47,9 @@ def test_file_order_of_bands_does_not_matter():
         ordered.count, wavelengths=tuple(np.array(ordered.wavelengths)[order]), unit=WavelengthUnit.NANOMETERS
     )
 
-    np.testing.assert_allclose(srf_weights("ali", shuffled), srf_weights("ali", ordered)[:, order], atol=1e-15)
+    np.testing.assert_allclose(
+        spectral_projection("ali", shuffled).weights, spectral_projection("ali", ordered).weights[:, order], atol=1e-15
+    )
 
 
 def test_overlapping_detectors_share_the_weight():
@@ -56,8 +58,8 @@ def test_overlapping_detectors_share_the_weight():
     doubled = Bands(len(nm), wavelengths=tuple(nm), unit=WavelengthUnit.NANOMETERS)
     narrow = "worldview-2"
 
-    one = srf_weights(narrow, single)[-1] @ single.wavelengths_nm
-    two = srf_weights(narrow, doubled)[-1] @ doubled.wavelengths_nm
+    one = spectral_projection(narrow, single).weights[-1] @ single.wavelengths_nm
+    two = spectral_projection(narrow, doubled).weights[-1] @ doubled.wavelengths_nm
 
     assert two == pytest.approx(one, abs=0.5)  # counting the overlap twice would pull it towards 950
 
@@ -65,7 +67,7 @@ def test_overlapping_detectors_share_the_weight():
 def test_a_gap_is_not_filled_by_the_bands_at_its_rim():
     nm = np.array([500, 510, 520, 530, 600, 610, 620, 630.0])
     bands = Bands(len(nm), wavelengths=tuple(nm), unit=WavelengthUnit.NANOMETERS, fwhm=(10.0,) * 8)
-    table_free = srf_weights("planetscope", bands)  # Yellow, 600 to 620
+    table_free = spectral_projection("planetscope", bands).weights  # Yellow, 600 to 620
 
     assert table_free.sum(axis=1) == pytest.approx(1)
     assert (table_free <= 0.6).all()
@@ -74,7 +76,7 @@ def test_a_gap_is_not_filled_by_the_bands_at_its_rim():
 def test_bad_bands_get_no_weight():
     good = tuple(not 640 <= nm <= 660 for nm in spectrometer().wavelengths)
 
-    weights = srf_weights("sentinel-2", spectrometer(good=good))
+    weights = spectral_projection("sentinel-2", spectrometer(good=good)).weights
 
     assert not weights[:, ~np.array(good)].any()
     np.testing.assert_allclose(weights.sum(axis=1), 1)
@@ -88,7 +90,9 @@ def test_micrometres_give_the_same_weights():
         unit=WavelengthUnit.MICROMETERS,
     )
 
-    np.testing.assert_allclose(srf_weights("ikonos", micrometres), srf_weights("ikonos", nanometres), atol=1e-9)
+    np.testing.assert_allclose(
+        spectral_projection("ikonos", micrometres).weights, spectral_projection("ikonos", nanometres).weights, atol=1e-9
+    )
 
 
 def test_bands_outside_the_scene_are_left_out_and_named():
@@ -101,51 +105,51 @@ def test_bands_outside_the_scene_are_left_out_and_named():
 
 def test_sensor_that_sees_nothing_of_the_scene_is_refused():
     with pytest.raises(BandsError, match="none of its 4 bands lies in the scene's 1500 to 2500 nm"):
-        srf_weights("ikonos", spectrometer(first=1500.0))
+        spectral_projection("ikonos", spectrometer(first=1500.0))
 
 
 def test_sensor_on_a_scene_without_wavelengths_suggests_boxes():
     with pytest.raises(BandsError, match=r"no wavelengths.*--srf boxes:4"):
-        srf_weights("sentinel-2", Bands(30))
+        spectral_projection("sentinel-2", Bands(30))
 
 
 def test_unknown_sensor_names_the_known_ones():
     with pytest.raises(SettingsError, match=r"--srf sentinel-99: unknown.*worldview-3"):
-        srf_weights("sentinel-99", spectrometer())
+        spectral_projection("sentinel-99", spectrometer())
 
 
 def test_boxes_are_runs_of_bands_of_equal_length():
-    weights = srf_weights("boxes:3", Bands(7))  # edges 0, 2, 5, 7
+    weights = spectral_projection("boxes:3", Bands(7)).weights  # edges 0, 2, 5, 7
 
     expected = [[1 / 2, 1 / 2, 0, 0, 0, 0, 0], [0, 0, 1 / 3, 1 / 3, 1 / 3, 0, 0], [0, 0, 0, 0, 0, 1 / 2, 1 / 2]]
     np.testing.assert_allclose(weights, expected)
-    assert msi_bands("boxes:3", Bands(7)).wavelengths is None
+    assert spectral_projection("boxes:3", Bands(7)).bands.wavelengths is None
 
 
 def test_boxes_leave_bad_bands_out():
-    weights = srf_weights("boxes:2", Bands(4, good=(True, False, True, True)))
+    weights = spectral_projection("boxes:2", Bands(4, good=(True, False, True, True))).weights
 
     np.testing.assert_allclose(weights, [[1, 0, 0, 0], [0, 0, 0.5, 0.5]])
 
 
 def test_box_of_bad_bands_is_refused():
     with pytest.raises(BandsError, match="bands 1 to 2 are all bad"):
-        srf_weights("boxes:2", Bands(4, good=(False, False, True, True)))
+        spectral_projection("boxes:2", Bands(4, good=(False, False, True, True)))
 
 
 def test_scene_of_bad_bands_is_refused():
     with pytest.raises(BandsError, match="every band"):
-        srf_weights("boxes:2", Bands(2, good=(False, False)))
+        spectral_projection("boxes:2", Bands(2, good=(False, False)))
 
 
 @pytest.mark.parametrize("spec", ["boxes:0", "boxes:8", "boxes:", "boxes:-1", "boxes:two"])
 def test_impossible_numbers_of_boxes_are_refused(spec):
     with pytest.raises(SettingsError, match="1 to the scene's 7 bands"):
-        srf_weights(spec, Bands(7))
+        spectral_projection(spec, Bands(7))
 
 
 def test_box_bands_lie_at_the_mean_of_their_wavelengths():
-    bands = msi_bands("boxes:2", spectrometer(first=400.0, last=490.0))
+    bands = spectral_projection("boxes:2", spectrometer(first=400.0, last=490.0)).bands
 
     assert bands.wavelengths == (420.0, 470.0)
     assert bands.fwhm == (50.0, 50.0)
@@ -156,7 +160,7 @@ def test_response_table_serves_as_a_sensor(tmp_path):
     table = tmp_path / "mine.csv"
     table.write_text("band,wavelength_nm,response\nred,700,0\nred,600,0\nred,650,2\nblue,400,1\nblue,500,1\n")
 
-    bands = msi_bands(str(table), spectrometer(step=2.0))
+    bands = spectral_projection(str(table), spectrometer(step=2.0)).bands
 
     assert bands.names == ("red", "blue")
     assert bands.wavelengths == pytest.approx((650, 450), abs=0.5)
@@ -194,7 +198,7 @@ def test_measured_table_of_sentinel_2_agrees_with_the_named_sensor(real_data):
     ours, measured = (
         dict(zip(bands.names, bands.wavelengths, strict=True))
         for bands in (
-            msi_bands(spec, spectrometer(step=5.0))
+            spectral_projection(spec, spectrometer(step=5.0)).bands
             for spec in ("sentinel-2", str(real_data / "srf" / "S2A_MSI_V4.csv"))
         )
     )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pifnet_cli.estimation.bands import band_noise_std
+from pifnet_cli.estimation.bands import measurable_noise_std
 from pifnet_models.classical.moments import MomentSums
 
 C, P = 40, 3000
@@ -10,7 +10,7 @@ C, P = 40, 3000
 def _std(hsi):
     sums = MomentSums(hsi_bands=len(hsi), msi_bands=1)
     sums.add(hsi, np.zeros((1, hsi.shape[1])))
-    return band_noise_std(sums.solve())
+    return measurable_noise_std(sums.solve())
 
 
 def _spectra(seed=0, pixels=P):

@@ -48,7 +48,7 @@ def test_a_displaced_pair_is_measured(ratio, hr_transform, tmp_path):
 def test_the_margin_is_read_where_the_hr_msi_has_one(tmp_path):
     inner = NORTH_UP @ Affine.translation(16, 16) @ Affine.scale(4)
     found = _estimated(tmp_path, lr_transform=inner, lr_size=(24, 28), displaced=(0.4, -0.25))
-    assert found.estimate.pixels == 24 * 28
+    assert found.fitted.pixels == 24 * 28
 
 
 def test_a_small_shift_is_left_alone(tmp_path):
@@ -77,7 +77,7 @@ def test_a_pair_that_tells_nothing_is_not_corrected(tmp_path):
 
 def test_a_known_blur_is_kept(tmp_path):
     found = _estimated(tmp_path, displaced=(0.4, -0.25), mtf=0.3, sigma=(1.9, 1.9))
-    assert found.estimate.operator.sigma == pytest.approx((1.9, 1.9))
+    assert found.fitted.best.sigma == pytest.approx((1.9, 1.9))
     assert found.shift_lr == pytest.approx((0.4, -0.25), abs=0.05)
 
 

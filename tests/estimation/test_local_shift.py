@@ -3,7 +3,7 @@ import pytest
 from affine import Affine
 
 from misplaced import MOVED, RATIO, TURNED, fitted
-from pifnet_cli.estimation.local_shift import LocalShift, is_uneven, local_shifts, spread
+from pifnet_cli.estimation.local_shift import LocalShift, is_uneven, local_shifts, shift_spread
 
 TIGHT = 0.01, 0.01
 
@@ -30,9 +30,9 @@ def test_parts_start_from_the_shift_of_all():
 
 
 def test_a_turned_scene_is_uneven_and_a_moved_one_is_not():
-    assert spread(local_shifts(fitted(MOVED))) < 0.03
+    assert shift_spread(local_shifts(fitted(MOVED))) < 0.03
     turned = local_shifts(fitted(TURNED))
-    assert spread(turned) == pytest.approx(0.17, abs=0.04)  # 13 LR pixels from the middle times 0.0133
+    assert shift_spread(turned) == pytest.approx(0.17, abs=0.04)  # 13 LR pixels from the middle times 0.0133
     assert not is_uneven(turned)
     more = TURNED @ TURNED @ TURNED
     assert is_uneven(local_shifts(fitted(more)))
@@ -63,8 +63,8 @@ def _parts(*shifts, error=TIGHT):
 
 def test_two_parts_of_nine_may_have_clouds():
     calm = [(0.1, 0.2)] * 7
-    assert spread(_parts(*calm, (1.5, 0.0), (-1.0, 1.0))) == 0
-    assert spread(_parts(*calm[:6], *[(1.1, 0.2)] * 3)) == pytest.approx(1)
+    assert shift_spread(_parts(*calm, (1.5, 0.0), (-1.0, 1.0))) == 0
+    assert shift_spread(_parts(*calm[:6], *[(1.1, 0.2)] * 3)) == pytest.approx(1)
 
 
 def test_uncertain_parts_are_not_called_uneven():

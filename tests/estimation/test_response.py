@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pifnet_cli.estimation.response import estimate_response
+from pifnet_cli.estimation.response import estimate_response, response_weights
+from pifnet_models.classical.moments import MomentSums
 
 WAVELENGTHS = np.linspace(400, 1000, 61)
 PIXELS = 1500
@@ -73,3 +74,43 @@ def test_a_band_that_the_hsi_does_not_explain_says_so():
 def test_too_few_pixels_are_refused():
     with pytest.raises(ValueError, match="only 40 LR pixels"):
         estimate_response(spectra(pixels=40), np.ones((1, 40)), noise=np.zeros(len(WAVELENGTHS)))
+
+
+def weights_of(hsi, msi):
+    sums = MomentSums(hsi_bands=len(hsi), msi_bands=len(msi))
+    sums.add(hsi, msi)
+    return response_weights(sums.solve())
+
+
+def linked(seed=0):
+    rng = np.random.default_rng(seed)
+    weights = np.maximum(rng.normal(size=(3, 9)), 0)
+    return rng.random((9, 400)), weights, rng.normal(size=3)
+
+
+def test_a_non_negative_response_with_an_offset_is_found():
+    hsi, weights, offsets = linked()
+    found, at_zero = weights_of(hsi, weights @ hsi + offsets[:, None])
+    np.testing.assert_allclose(found, weights, atol=1e-8)
+    np.testing.assert_allclose(at_zero, offsets, atol=1e-8)
+
+
+def test_no_weight_is_negative():
+    hsi, _, _ = linked()
+    found, _ = weights_of(hsi, np.random.default_rng(1).normal(size=(3, 9)) @ hsi)
+    assert found.min() >= 0
+
+
+@pytest.mark.parametrize("pixels", [5, 400])
+def test_bands_that_tell_the_same_are_no_obstacle(pixels):
+    hsi, weights, offsets = linked()
+    hsi[1], hsi = hsi[0], hsi[:, :pixels]  # twins; and fewer pixels than bands
+    msi = weights @ hsi + offsets[:, None]
+    found, at_zero = weights_of(hsi, msi)
+    np.testing.assert_allclose(found @ hsi + at_zero[:, None], msi, atol=1e-6)
+
+
+def test_a_flat_scene_is_told_by_the_offset():
+    found, at_zero = weights_of(np.ones((9, 400)), np.full((3, 400), 2.0))
+    np.testing.assert_array_equal(found, 0)
+    np.testing.assert_allclose(at_zero, 2)

@@ -7,7 +7,7 @@ import pytest
 
 from pifnet_cli.catalog import Method
 from pifnet_cli.degrade.psf import gaussian_from_mtf
-from pifnet_cli.fusion.gaps import GapEngine, filled
+from pifnet_cli.fusion.gaps import GapEngine
 from pifnet_cli.pair.tile import FusedTile, PairGeometry, PairTile, degrade_msi
 from pifnet_models.classical.moments import MomentSums
 from pifnet_models.kriging.regression import RegressionSums
@@ -86,10 +86,3 @@ def test_a_tile_without_gaps_is_passed_on_as_it_is(tile):
     shown = Shown()
     GapEngine(shown, _statistics(tile, RegressionSums), method=Method.REGRESSION).fuse(tile)
     assert shown.tiles == [tile]
-
-
-def test_filling_takes_the_nearest_valid_pixel():
-    image = np.array([[[1, np.nan, 3], [np.nan, 5, 6]], [[np.nan] * 3] * 2], dtype=np.float32)
-    np.testing.assert_array_equal(filled(image)[1], np.zeros((2, 3)))
-    assert filled(image)[0, 0, 0] == 1
-    assert filled(image)[0, 0, 1] in (1, 3, 5)

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from pifnet_cli.choices import Compat
-from pifnet_cli.metrics.running import HALO, RunningSurvey, RunningTotals, quality_blocks
-from pifnet_cli.metrics.spectral_angle import paper_spectral_angle_deg, spectral_angle_deg
+from pifnet_cli.metrics.running import HALO, RunningSurvey, RunningTotals
 from pifnet_cli.metrics.with_reference import Scores, running_totals, scores, scores_from
 from pifnet_cli.scene import Window
 
@@ -79,16 +78,6 @@ def test_each_ssim_window_counts_once(holes: int) -> None:
     assert totals.totals().ssim_windows == 40 * 60 - spoiled
 
 
-def test_quality_blocks_tile_a_core_from_its_first_pixel() -> None:
-    seen = np.zeros((60, 100), dtype=int)
-    core = Window(5, 3, 50, 70)
-    for block in quality_blocks(core):
-        assert (block.row - core.row) % 32 == (block.column - core.column) % 32 == 0
-        seen[block.slices] += 1
-    assert seen.sum() == 50 * 70
-    assert seen[core.slices].min() == seen.max() == 1
-
-
 def test_full_blocks_weigh_alike_and_cut_ones_by_their_pixels() -> None:
     rng = np.random.default_rng(5)
     reference = rng.random((1, 40, 32)).astype(np.float32)
@@ -116,6 +105,12 @@ def test_a_survey_of_nothing_is_empty() -> None:
 
 
 def test_compat_chooses_the_angle() -> None:
-    survey = RunningSurvey(1)
-    assert running_totals(survey, compat=Compat.PAPER)._angle is paper_spectral_angle_deg
-    assert running_totals(survey, compat=Compat.NONE)._angle is spectral_angle_deg
+    """Two dark pixels that are equal: 0 apart, but 90 degrees each by the paper."""
+    fused = np.ones((3, 4, 5), dtype=np.float32)
+    fused[:, 0, :2] = 0
+    survey = RunningSurvey(3)
+    survey.add(fused, fused)
+    for compat, expected in ((Compat.PAPER, 180.0), (Compat.NONE, 0.0)):
+        totals = running_totals(survey, compat=compat)
+        totals.add(fused, fused, core=Window(0, 0, 4, 5))
+        assert totals.totals().angle_sum == pytest.approx(expected, abs=0.02)  # 1e-10 added: a few 1e-4 a pixel

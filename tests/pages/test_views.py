@@ -13,7 +13,6 @@ from pifnet_cli.pages.views import (
     natural_bands,
     reader_of_nearest,
     reader_on,
-    scene_blocks,
     spectrum_at,
 )
 from pifnet_cli.pair.alignment import align
@@ -49,13 +48,6 @@ def test_few_bands_are_enough(count: int) -> None:
 def test_bands_are_named_once_with_their_wavelengths() -> None:
     assert band_words(nanometres(450, 550.4, 640), (2, 1, 0)) == "bands 3, 2, 1 (640, 550, 450 nm)"
     assert band_words(Bands(1), (0, 0, 0)) == "band 1"
-
-
-def test_blocks_cover_every_pixel_once() -> None:
-    seen = np.zeros((130, 70), dtype=int)
-    for block in scene_blocks(130, 70, side=64):
-        seen[block.slices] += 1
-    assert (seen == 1).all()
 
 
 def test_blocks_of_many_bands_are_small() -> None:

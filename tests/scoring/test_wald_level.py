@@ -10,7 +10,7 @@ from affine import Affine
 
 from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Align, Protocol, Wald
-from pifnet_cli.degrade.wald import SensorModel, degrade_patch
+from pifnet_cli.degrade.sensor_model import SensorModel, degrade_patch
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.metrics.with_reference import scores
 from pifnet_cli.pair.alignment import REACH

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from affine import Affine
 
-from pifnet_cli.estimation.operator_fit import OperatorFit, Sample
+from pifnet_cli.estimation.blur_and_shift_fit import BlurAndShiftFit, SampleWindow
 from pifnet_cli.estimation.registration.displacement import DisplacementFit
 from pifnet_cli.scene import Positions
 from waves import GSD, NORTH_UP, Texture, noisy, responses
@@ -30,5 +30,5 @@ def fitted(correction, *, seed=0, spoil=None, snr_db=(35, 40)):
     if spoil is not None:
         spoil(lr_hsi, hr_msi)
     axis = RATIO * (np.arange(size) + 0.5) - 0.5
-    fit = OperatorFit([Sample(lr_hsi, hr_msi, Positions(axis, axis))], ratio=(RATIO, RATIO))
+    fit = BlurAndShiftFit([SampleWindow(lr_hsi, hr_msi, Positions(axis, axis))], ratio=(RATIO, RATIO))
     return DisplacementFit(fit, sigma=(SIGMA, SIGMA))

@@ -7,7 +7,7 @@ import pytest
 from affine import Affine
 
 from pifnet_cli.choices import Phase, Protocol, Sampling
-from pifnet_cli.degrade.wald import SensorModel, degrade_patch
+from pifnet_cli.degrade.sensor_model import SensorModel, degrade_patch
 from pifnet_cli.errors import TrainingError
 from pifnet_cli.pair.alignment import align
 from pifnet_cli.pair.lr_grid import blocked

@@ -8,7 +8,7 @@ from affine import Affine
 
 from pifnet_cli.catalog import NETWORKS, Method
 from pifnet_cli.choices import Align, Overwrite, Phase, Protocol
-from pifnet_cli.degrade.wald import SensorModel, degrade_patch
+from pifnet_cli.degrade.sensor_model import SensorModel, degrade_patch
 from pifnet_cli.networks.build import build_network, weights_of
 from pifnet_cli.networks.checkpoint import Checkpoint, Header, bands_record, save_checkpoint
 from pifnet_cli.scene import Bands, Grid

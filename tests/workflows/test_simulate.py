@@ -10,7 +10,7 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from pifnet_cli.choices import Overwrite, Protocol, SceneFormat
-from pifnet_cli.degrade.wald import SensorModel, degrade_patch
+from pifnet_cli.degrade.sensor_model import SensorModel, degrade_patch
 from pifnet_cli.errors import BandsError, GridError, SceneWriteError, SettingsError
 from pifnet_cli.settings import SimulateSettings
 from pifnet_cli.workflows import simulate

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pifnet_models.classical.endmembers import extreme_spectra, virtual_dimensionality
 from pifnet_models.classical.moments import SceneMoments
-from pifnet_models.classical.spectral_response import SpectralResponse, peak_level
+from pifnet_models.classical.unmixing import UnmixingResponse, peak_level
 from pifnet_models.sampling import SamplingOperator
 
 Floats = NDArray[np.floating]
@@ -77,7 +77,7 @@ class CNMF:
         total_weight: Of the sum-to-one row, delta.
     """
 
-    response: SpectralResponse
+    response: UnmixingResponse
     live: NDArray[np.bool_]
     peak: float
     endmembers: int
@@ -92,7 +92,7 @@ class CNMF:
         peak = peak_level(moments)
         mean = max(float(moments.msi_mean.mean()) / peak, 0.0)
         return cls(
-            response=SpectralResponse.from_moments(moments),
+            response=UnmixingResponse.from_moments(moments),
             live=moments.hsi_live,
             peak=peak,
             endmembers=max(min(ENDMEMBERS, bands), virtual_dimensionality(moments)),

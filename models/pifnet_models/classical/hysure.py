@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 
 from pifnet_models.classical.moments import SceneMoments
-from pifnet_models.classical.spectral_response import SpectralResponse, peak_level
+from pifnet_models.classical.unmixing import UnmixingResponse, peak_level
 from pifnet_models.sampling import SamplingOperator
 
 Floats = NDArray[np.floating]
@@ -229,7 +229,7 @@ class HySure:
         covariance = moments.hsi_covariance[np.ix_(live, live)]
         basis = np.zeros((len(live), min(COMPONENTS, len(covariance))))
         basis[live] = np.linalg.eigh(covariance)[1][:, ::-1][:, :COMPONENTS]
-        seen = SpectralResponse.from_moments(moments).weights @ basis
+        seen = UnmixingResponse.from_moments(moments).weights @ basis
         turn = np.linalg.eigh(seen.T @ seen)[1]
         return cls(basis @ turn, seen @ turn, moments.hsi_mean, moments.msi_mean, peak_level(moments))
 

@@ -1,1 +1,1 @@
-"""Closed-form estimates that PIF-Net starts from."""
+"""Regression of the LR-HSI on the HR-MSI, and guided kriging of what it leaves; no torch."""

@@ -141,7 +141,7 @@ def noise_bound(regression: Regression, hsi_noise: Array64, *, gain: float) -> A
 
     Args:
         regression: Of the pair.
-        hsi_noise: (C,), from `pifnet_models.kriging.noise.noise_std`.
+        hsi_noise: (C,), from `pifnet_models.kriging.noise.hsi_noise_std`.
         gain: Variance that the PSF leaves of white noise of variance one.
 
     Returns:

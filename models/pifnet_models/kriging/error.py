@@ -103,7 +103,13 @@ class ErrorModel:
         )
 
     def at_pixels(
-        self, solved: SolvedSamples | None, operator: SamplingOperator, *, own: Array32, distances: Array32
+        self,
+        solved: SolvedSamples | None,
+        operator: SamplingOperator,
+        *,
+        own: Array32,
+        distances: Array32,
+        pixels_at_once: int = PIXELS_AT_ONCE,
     ) -> Array32:
         """Variances of the bands at the core's pixels, (C, P).
 
@@ -112,6 +118,7 @@ class ErrorModel:
             operator: Of the tile.
             own: (P,), C(p, p).
             distances: (P,), squared Mahalanobis distances of the HR-MSI's spectra from the mean of the LR-MSI.
+            pixels_at_once: Bounds the memory; the variances do not depend on it.
         """
         variances = np.outer(self.of_mean, 1 + distances).astype(np.float32)
         variances += (self.by_msi + self.left * _magnification(operator))[:, None].astype(np.float32)
@@ -121,8 +128,8 @@ class ErrorModel:
         power = (self.power * self._signals(solved)).astype(np.float32)
         told = (1 / (solved.values[:, None] + solved.damping)).astype(np.float32)  # (n, K)
         vectors = solved.vectors.astype(np.float32)
-        for start in range(0, len(own), PIXELS_AT_ONCE):
-            part = slice(start, start + PIXELS_AT_ONCE)
+        for start in range(0, len(own), pixels_at_once):
+            part = slice(start, start + pixels_at_once)
             rest = own[part, None] - np.square(solved.with_core[part] @ vectors) @ told
             variances[:, part] += power @ np.maximum(rest, 0).T
         return variances

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from pifnet_models.kriging.covariance import Guide, guide_of, own_variances, sampled_covariances
 from pifnet_models.kriging.error import ErrorModel, SolvedSamples
-from pifnet_models.kriging.noise import faithfulness, noise_std
-from pifnet_models.kriging.regression import Regression
-from pifnet_models.pifnet.anchored import msi_whitening
+from pifnet_models.kriging.noise import NOISE_FLOOR, faithfulness, hsi_noise_std
+from pifnet_models.kriging.regression import Regression, msi_whitening
 from pifnet_models.sampling import SamplingOperator
 
 Array32 = NDArray[np.float32]
@@ -33,7 +32,6 @@ HALO = 4  # LR pixels around the core
 MINIMUM_VALID = 0.95  # of the PSF's weight, else a sample is left out, as where the HR-MSI is degraded
 RATIO_OF_RANGES = 4.0  # the covariance's ranges hold up to this ratio and grow with the ratio beyond
 ABSURD = 100.0  # times a band's residual over the scene: such a sample is left out, its value being none of the ground
-NOISE_FLOOR = 0.2  # of the median: no band counts as less noisy
 SIGNAL_FLOOR = 0.02  # of a component's variance: no component is all noise
 DAMPING_FLOOR = 0.1 * np.exp(-5) + 1e-5  # noise over signal that even noise-free samples are given
 DAMPINGS = np.geomspace(7e-4, 30.0, 24)  # noise over signal that the marginal likelihood chooses from
@@ -118,7 +116,7 @@ class GuidedKriging:
                 for it.
             adapts: Whether tiles correct the components' noise.
         """
-        std = noise_std(regression) if noise is None else np.asarray(noise, dtype=np.float64)
+        std = hsi_noise_std(regression) if noise is None else np.asarray(noise, dtype=np.float64)
         scale, noise_variance = _band_scale(regression, std)
         values, vectors = np.linalg.eigh(regression.residual_covariance / np.outer(scale, scale))
         variance, directions = values[::-1][:COMPONENTS], vectors[:, ::-1][:, :COMPONENTS]

@@ -17,6 +17,7 @@ REACH = 5  # live bands on either side that a band is regressed on
 FEWEST_NEIGHBOURS = 3  # with fewer, a band's own signal would pass for noise
 PIXELS_PER_BAND = 1.5  # with fewer, a regression of the LR-MSI on all bands says nothing of its residual
 EIGENVALUE_CUTOFF = 1e-12  # of the largest
+NOISE_FLOOR = 0.2  # of the median: where bands are weighed by their noise, none counts as less noisy
 SENSOR_SHARE = 0.01  # unpredictable noise over all noise from which on it counts as the sensor's
 
 
@@ -27,7 +28,7 @@ def hsi_covariance(regression: Regression) -> Array64:
     return np.asarray(regression.residual_covariance + both + both.T - weights @ regression.msi_covariance @ weights.T)
 
 
-def noise_std(regression: Regression) -> Array64:
+def hsi_noise_std(regression: Regression) -> Array64:
     """Noise of each band of the LR-HSI, (C,), from `noise_about_neighbours`; zero where that cannot be told."""
     live = np.diag(regression.residual_covariance) > 0
     return np.nan_to_num(noise_about_neighbours(hsi_covariance(regression), live=live, pixels=regression.pixels))
@@ -67,7 +68,7 @@ def faithfulness(regression: Regression, std: Array64) -> float:
 
     Args:
         regression: Of the pair.
-        std: (C,), from `noise_std`.
+        std: (C,), from `hsi_noise_std`.
     """
     found = seen_alike(regression, std)
     if found is None:
@@ -94,7 +95,7 @@ def seen_alike(regression: Regression, std: Array64) -> SeenAlike | None:
 
     Args:
         regression: Of the pair.
-        std: (C,), from `noise_std`; bands of which nothing is known are left out.
+        std: (C,), from `hsi_noise_std`; bands of which nothing is known are left out.
     """
     live = np.flatnonzero((np.diag(regression.residual_covariance) > 0) & (std > 0))
     degrees = regression.pixels - len(live) - 1

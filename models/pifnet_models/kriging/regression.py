@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 RELATIVE_CUTOFF = 1e-9  # eigenvalues of the MSI correlation matrix below this share of the largest are ignored
 CERTAIN_F = 10.0  # no chance, also where neighbouring pixels are alike: 4 % explained by 4 bands over 900 pixels
+MSI_EIGENVALUE_FLOOR = 1e-3  # of the largest: an MSI band that repeats others must not be blown up
 ROUNDING = 1e-12  # of a band's mean square: a smaller variance is rounding
 
 Array32 = NDArray[np.float32]
@@ -89,12 +90,6 @@ class Regression:
         fused = self.weights.astype(np.float32) @ detail
         fused += upsampled.reshape(len(upsampled), -1)
         return fused.reshape(upsampled.shape)
-
-    def upsampled_residual(self, upsampled: Array32, msi_smooth: Array32) -> Array32:
-        """up(E) on a tile, (C, H, W): interpolation is linear, so it is up(X) - W up(down(Y)) - b."""
-        explained = self.weights.astype(np.float32) @ msi_smooth.reshape(len(msi_smooth), -1)
-        explained += self.intercept.astype(np.float32)[:, None]
-        return upsampled - explained.reshape(upsampled.shape)
 
 
 class RegressionSums:
@@ -178,6 +173,13 @@ class RegressionSums:
         index = np.arange(len(covariance))
         covariance[index, index] = np.maximum(covariance.diagonal(), floor)
         return covariance
+
+
+def msi_whitening(regression: Regression) -> Array32:
+    """(M, M) symmetric matrix (ZCA) that gives the LR-MSI unit covariance."""
+    values, vectors = np.linalg.eigh(np.asarray(regression.msi_covariance, dtype=np.float64))
+    floor = max(MSI_EIGENVALUE_FLOOR * float(values.max(initial=0.0)), 1e-20)
+    return ((vectors / np.sqrt(np.maximum(values, floor))) @ vectors.T).astype(np.float32)
 
 
 def _share(fitted: Array64, total: Array64) -> Array64:

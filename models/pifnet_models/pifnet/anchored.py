@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pifnet_models.kriging.regression import Regression
+from pifnet_models.kriging.noise import NOISE_FLOOR
+from pifnet_models.kriging.regression import Regression, msi_whitening
 from pifnet_models.units import unit_factor
 
 Floats = NDArray[np.float32]
 
-MSI_EIGENVALUE_FLOOR = 1e-3  # of the largest: an MSI band that repeats others must not be blown up
 RMS_FLOOR = 1e-12  # a residual of exactly zero stays zero instead of becoming NaN
 
 GUIDE_REACH = 2  # LR pixels on either side that the guided estimate looks at
@@ -107,10 +107,10 @@ def residual_basis(
     )
 
 
-def noise_scale(noise_std: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Band scale that whitens noise of standard deviation `noise_std` (C,): mean square 1, never below 0.2 medians."""
-    std = np.asarray(noise_std, dtype=np.float64)
-    lifted = np.maximum(std, 0.2 * np.median(std))
+def noise_scale(hsi_noise: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Band scale (C,) that whitens noise of standard deviations `hsi_noise` (C,); its mean square is 1."""
+    std = np.asarray(hsi_noise, dtype=np.float64)
+    lifted = np.maximum(std, NOISE_FLOOR * np.median(std))
     rms = np.sqrt(np.mean(lifted**2))
     return lifted / rms if rms > 0 else np.ones_like(lifted)
 
@@ -263,10 +263,3 @@ def synthesis_matrix(regression: Regression, basis: ResidualBasis) -> Floats:
     """(C, K): normalised components -> residual spectrum in pixel units."""
     scale = basis.band_scale[:, None] * basis.component_std * regression.residual_rms
     return np.ascontiguousarray(basis.directions * scale, dtype=np.float32)
-
-
-def msi_whitening(regression: Regression) -> Floats:
-    """(M, M) symmetric matrix (ZCA) that gives the LR-MSI unit covariance."""
-    values, vectors = np.linalg.eigh(np.asarray(regression.msi_covariance, dtype=np.float64))
-    floor = max(MSI_EIGENVALUE_FLOOR * float(values.max(initial=0.0)), 1e-20)
-    return ((vectors / np.sqrt(np.maximum(values, floor))) @ vectors.T).astype(np.float32)

@@ -56,10 +56,6 @@ class SS2D(nn.Module):
             self.step_bias.copy_(step + torch.log(-torch.expm1(-step)))  # the inverse of softplus
             self.decay_log.copy_(torch.arange(1, self.d_state + 1).log().expand_as(self.decay_log))
 
-    def undecayed_parameters(self) -> list[nn.Parameter]:
-        """The parameters that weight decay would pull away from a meaningful value."""
-        return [self.decay_log, self.skip]
-
     def forward(self, features: Tensor) -> Tensor:
         """(B, D, H, W) -> (B, D, H, W)."""
         pixels = features.permute(0, 2, 3, 1)  # channels last: every linear map below acts on the last axis

@@ -1,11 +1,11 @@
-"""The affine correction of where LR pixels lie in the HR-MSI: as few numbers as the pair bears out."""
+"""The affine correction of where LR pixels lie in the HR-MSI, with as few parameters as explain the pair."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 from affine import Affine
 
-from pifnet_cli.estimation.operator_fit import SHIFT_LIMIT, SIGNIFICANT, Floats
+from pifnet_cli.estimation.blur_and_shift_fit import SHIFT_LIMIT, SIGNIFICANT, Floats
 from pifnet_cli.estimation.registration.displacement import DisplacementFit, Field, Places, Solution
 from pifnet_cli.pair.alignment import AS_DELIVERED, displacement
 
@@ -44,29 +44,29 @@ class AffineEstimate:
 
     @property
     def is_shift(self) -> bool:
-        """Nothing but a shift is borne out."""
+        """Whether the correction is a shift alone."""
         a, b, d, e = _linear(self.correction)
         return (a, b, d, e) == (1.0, 0.0, 0.0, 1.0)
 
     @property
     def is_reliable(self) -> bool:
-        """Whether the scenes belong together, and every LR pixel's place is told."""
+        """Whether the scenes show the same ground, and every LR pixel's place is known well enough."""
         return self.correlation > CORRELATED and self.place_error < LARGEST_PLACE_ERROR
 
     @property
     def rotation_deg(self) -> float:
-        """Of the LR grid against the HR grid, from columns towards rows: clockwise as images are shown."""
+        """Rotation of the LR grid against the HR grid, from columns towards rows: clockwise as images are shown."""
         a, b, d, e = _linear(self.correction)
         return float(np.degrees(np.arctan2(d - b, a + e)))
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Of rows and columns."""
+        """Scale along rows and columns."""
         a, b, d, e = _linear(self.correction)
         return float(np.hypot(b, e)), float(np.hypot(a, d))
 
     def record(self) -> dict[str, object]:
-        """As JSON values."""
+        """The correction as JSON values."""
         a, b, d, e = _linear(self.correction)
         errors = self.linear_error
         shear = np.arctan2(d, a) - np.arctan2(-b, e)
@@ -108,7 +108,7 @@ class AffineFit:
         self._corners = self._terms(Places(ends[:, 0], ends[:, 1]))
 
     def estimate(self) -> AffineEstimate:
-        """The fewest parameters that do as well as all six."""
+        """Find the correction with the fewest parameters that does as well as all six."""
         whole = self._solved(AFFINE)
         fewer = [(free, self._solved(free)) for free in (SHIFT, STRETCH) if self._is_near(free)]
         enough = (found for found in fewer if self._is_enough(found[1], whole))

@@ -15,13 +15,13 @@ MINIMUM_VALID = 0.5  # share of a coarse pixel's pixels
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A scene and how its pixels are read: window -> (C, h, w), NaN where invalid."""
+class WindowedScene:
+    """A scene and how a window of its pixels is read: (C, h, w), NaN where invalid."""
 
     scene: Scene
     read: ReadWindow
 
-    def coarse(self, factor: int) -> "Source":
+    def coarse(self, factor: int) -> "WindowedScene":
         """The scene of means over `factor` x `factor` pixels; a remainder at the end of an axis is left out."""
         if factor == 1:
             return self
@@ -29,16 +29,13 @@ class Source:
         height, width = grid.height // factor, grid.width // factor
         pixels = np.empty((self.scene.bands.count, height, width), dtype=np.float32)
         step = max(BLOCK // factor, 1)
-        for row in range(0, height, step):
-            for column in range(0, width, step):
-                part = Window(row, column, step, step).clipped(height, width)
-                fine = Window(row * factor, column * factor, part.height * factor, part.width * factor)
-                pixels[:, *part.slices] = _means(self.read(fine), factor)
+        for part in Window(0, 0, height, width).blocks(step):
+            pixels[:, *part.slices] = _means(self.read(part.scaled(factor)), factor)
         coarse_grid = replace(grid, height=height, width=width, transform=grid.transform @ Affine.scale(factor))
-        return Source(replace(self.scene, grid=coarse_grid), lambda window: pixels[:, *window.slices])
+        return WindowedScene(replace(self.scene, grid=coarse_grid), lambda window: pixels[:, *window.slices])
 
     def pixels(self) -> Pixels:
-        """All of them."""
+        """All pixels of the scene, (C, H, W)."""
         return self.read(self.scene.grid.window)
 
 

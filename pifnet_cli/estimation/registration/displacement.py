@@ -1,8 +1,8 @@
 """Where LR pixels lie, by a few numbers: displacements that leave the least of a regression, the blur being known.
 
-The likelihood is that of `estimation.operator`; its maximum is found by Gauss-Newton steps with the regression
-projected out (variable projection: Golub and Pereyra, Inverse Problems 19, 2003; Kaufman's approximation), so that a
-displacement of every part of a scene, or an affine one of all of it, costs a handful of evaluations.
+The likelihood is that of `estimation.blur_and_shift_fit`; its maximum is found by Gauss-Newton steps with the
+regression projected out (variable projection: Golub and Pereyra, Inverse Problems 19, 2003; Kaufman's approximation),
+so that a displacement of every part of a scene, or an affine one of all of it, costs a handful of evaluations.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pifnet_cli.degrade.psf import MINIMUM_VALID
-from pifnet_cli.estimation.operator_fit import (
+from pifnet_cli.estimation.blur_and_shift_fit import (
+    BlurAndShiftFit,
     Floats,
-    OperatorFit,
-    Sample,
+    SampleWindow,
     orthonormal,
     require_pixels,
     shift_margin,
@@ -46,7 +46,7 @@ class Field(NamedTuple):
     columns: Floats
 
     def at(self, parameters: Floats) -> Places:
-        """The places."""
+        """The places at some parameters."""
         return Places(self.fixed.rows + self.rows @ parameters, self.fixed.columns + self.columns @ parameters)
 
 
@@ -73,7 +73,7 @@ class DisplacementFit:
         windows: (P,), the sample that each is from.
     """
 
-    def __init__(self, fit: OperatorFit, *, sigma: tuple[float, float]) -> None:
+    def __init__(self, fit: BlurAndShiftFit, *, sigma: tuple[float, float]) -> None:
         """Blur the samples.
 
         Args:
@@ -99,7 +99,7 @@ class DisplacementFit:
         self.places = Places(*(np.concatenate(axis) for axis in zip(*places, strict=True)))
 
     def solved(self, field: Field, start: Floats) -> Solution:
-        """Gauss-Newton from `start`; parameters are LR pixels, or as large as such."""
+        """Find the likeliest parameters by Gauss-Newton steps from `start`; they are of the size of LR pixels."""
         parameters = np.array(start, dtype=np.float64)
         best = self._explained(field.at(parameters))
         damping = np.eye(len(parameters)) / DAMPING**2
@@ -123,7 +123,7 @@ class DisplacementFit:
         return Solution(parameters, covariance, best.log_likelihood)
 
     def log_likelihood(self, places: Places) -> float:
-        """Up to a constant that all places have in common."""
+        """Log-likelihood of places, up to a constant that is the same for all."""
         return self._explained(places).log_likelihood
 
     def evidence(self, places: Places) -> float:
@@ -132,7 +132,7 @@ class DisplacementFit:
         return self.log_likelihood(places) + float(0.5 * len(self._scores) * np.linalg.slogdet(unrelated).logabsdet)
 
     def correlation(self, places: Places) -> float:
-        """Of what the HR-MSI tells best of the LR-HSI, with the LR-HSI: the first canonical correlation, 0 to 1."""
+        """The first canonical correlation of the LR-HSI with the HR-MSI as it is seen at some places, 0 to 1."""
         return float(np.linalg.norm(self._explained(places).basis.T @ orthonormal(self._scores), 2))
 
     def _explained(self, places: Places) -> "_Explained":
@@ -191,7 +191,7 @@ class _Explained(NamedTuple):
 class _Blurred:
     """A window of the HR-MSI as the hyperspectral sensor sees it, ready to be interpolated."""
 
-    def __init__(self, sample: Sample, sigma: tuple[float, float]) -> None:
+    def __init__(self, sample: SampleWindow, sigma: tuple[float, float]) -> None:
         is_valid = np.asarray(np.isfinite(sample.hr_msi).all(axis=0))
         share = ndimage.gaussian_filter(is_valid.astype(np.float32), sigma, mode="mirror")
         self._origin = sample.origin
@@ -203,13 +203,13 @@ class _Blurred:
             self._slopes.append(np.gradient(blurred))
 
     def values(self, places: Places) -> Floats:
-        """(M, p)."""
+        """(M, p): the blurred HR-MSI at some places."""
         at = self._within(places)
         cubic = {"output": np.float64, "mode": "mirror", "prefilter": False}
         return np.stack([ndimage.map_coordinates(spline, at, **cubic) for spline in self._splines])
 
     def slopes(self, places: Places) -> tuple[Floats, Floats]:
-        """(M, p) each, per HR pixel down and right."""
+        """Slopes of the blurred HR-MSI at some places, (M, p) each, per HR pixel down and right."""
         at, linear = self._within(places), {"output": np.float64, "mode": "mirror", "order": 1}
         down, right = (
             np.stack([ndimage.map_coordinates(slope[axis], at, **linear) for slope in self._slopes]) for axis in (0, 1)
@@ -226,7 +226,7 @@ def _telling(explained: Floats, variances: Floats) -> NDArray[np.intp]:
     return np.flatnonzero(told > NEGLIGIBLE * told.sum())
 
 
-def _usable(sample: Sample, scores: Floats, margin: tuple[float, float]) -> NDArray[np.bool_]:
+def _usable(sample: SampleWindow, scores: Floats, margin: tuple[float, float]) -> NDArray[np.bool_]:
     """(h, w): valid in both scenes wherever it may be moved: all displacements are judged by the same pixels."""
     height, width = sample.hr_msi.shape[1:]
     is_usable = within(sample.lr_in_hr, height, width, margin) & np.isfinite(scores).all(axis=0)
@@ -241,7 +241,7 @@ def _usable(sample: Sample, scores: Floats, margin: tuple[float, float]) -> NDAr
     return np.asarray(is_usable & (far_inside[rows, columns] > 0))
 
 
-def _full(sample: Sample) -> Places:
+def _full(sample: SampleWindow) -> Places:
     """(h, w) each, counted from the centre of the window's first pixel."""
     at = sample.lr_in_hr
     if at.is_separable:
@@ -249,6 +249,6 @@ def _full(sample: Sample) -> Places:
     return Places(at.rows, at.columns)
 
 
-def _places(sample: Sample, usable: NDArray[np.bool_]) -> Places:
+def _places(sample: SampleWindow, usable: NDArray[np.bool_]) -> Places:
     rows, columns = _full(sample)
     return Places(rows[usable] + sample.origin[0] + 0.5, columns[usable] + sample.origin[1] + 0.5)

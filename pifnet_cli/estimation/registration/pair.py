@@ -10,10 +10,10 @@ from affine import Affine
 from pifnet_cli.degrade.psf import DEFAULT_MTF, gaussian_from_mtf
 from pifnet_cli.errors import GridError
 from pifnet_cli.estimation.blur_and_shift import WINDOW, PairEstimate, estimate_fit, estimate_pair, pair_fit, untold
-from pifnet_cli.estimation.local_shift import spread
-from pifnet_cli.estimation.operator_fit import COARSE_STEP, SHIFT_LIMIT, START_MTF, Operator, OperatorFit
+from pifnet_cli.estimation.blur_and_shift_fit import COARSE_STEP, SHIFT_LIMIT, START_MTF, BlurAndShift, BlurAndShiftFit
+from pifnet_cli.estimation.local_shift import shift_spread
 from pifnet_cli.estimation.registration.affine import CORRELATED, AffineEstimate, AffineFit
-from pifnet_cli.estimation.registration.coarse_scene import Source
+from pifnet_cli.estimation.registration.coarse_scene import WindowedScene
 from pifnet_cli.estimation.registration.displacement import DisplacementFit, Places
 from pifnet_cli.estimation.registration.search import best_places
 from pifnet_cli.pair.alignment import AS_DELIVERED, Alignment, align, on_one_plane, share_a_map
@@ -33,7 +33,9 @@ CANDIDATES = 6
 SigmaOf = Callable[[Alignment], tuple[float, float] | None]
 
 
-def register_pair(lr: Source, hr: Source, *, default_mtf: float, sigma_of: SigmaOf = lambda _: None) -> PairEstimate:
+def register_pair(
+    lr: WindowedScene, hr: WindowedScene, *, default_mtf: float, sigma_of: SigmaOf = lambda _: None
+) -> PairEstimate:
     """Find the affine correction of where LR pixels lie, and the blur.
 
     Scenes that share no map are first looked for on each other, at every rotation and at all likely ratios.
@@ -56,9 +58,9 @@ def register_pair(lr: Source, hr: Source, *, default_mtf: float, sigma_of: Sigma
         placed = _placed(lr, hr, near, is_mapped=is_mapped)
         fit, sigma = pair_fit(lr.read, hr.read, placed), sigma_of(placed)
         estimate = estimate_fit(fit, default_mtf=default_mtf, sigma=sigma)
-        affine = _affine(fit, placed, estimate.estimate.operator)
+        affine = _affine(fit, placed, estimate.fitted.best)
         near = affine.correction
-        if _furthest(placed, _placed(lr, hr, near, is_mapped=is_mapped)) < SETTLED:
+        if corner_distance(placed, _placed(lr, hr, near, is_mapped=is_mapped)) < SETTLED:
             break
     _require_reliable(estimate, affine, lr, hr, is_mapped=is_mapped)
     if is_mapped and affine.is_shift:
@@ -68,14 +70,14 @@ def register_pair(lr: Source, hr: Source, *, default_mtf: float, sigma_of: Sigma
 
 
 def register_scenes(lr: OpenScene, hr: OpenScene, *, sigma_of: SigmaOf = lambda _: None) -> PairEstimate:
-    """The affine correction of two open scenes, logged: `register_pair` with the default MTF.
+    """Find the affine correction of two open scenes by `register_pair`, with the default MTF, and log it.
 
     Raises:
         GridError: The pair does not tell.
     """
-    sources = Source(lr.scene, lr.read), Source(hr.scene, hr.read)
+    scenes = WindowedScene(lr.scene, lr.read), WindowedScene(hr.scene, hr.read)
     try:
-        found = register_pair(*sources, default_mtf=DEFAULT_MTF, sigma_of=sigma_of)
+        found = register_pair(*scenes, default_mtf=DEFAULT_MTF, sigma_of=sigma_of)
     except ValueError as error:
         raise untold(lr.scene, hr.scene, error) from error
     if found.affine is None:
@@ -90,7 +92,18 @@ def register_scenes(lr: OpenScene, hr: OpenScene, *, sigma_of: SigmaOf = lambda 
     return found
 
 
-def _placed(lr: Source, hr: Source, correction: Affine, *, is_mapped: bool) -> Alignment:
+def corner_distance(first: Alignment, second: Alignment) -> float:
+    """LR pixels by which two placements of one LR-HSI lie apart at its corners, at most."""
+    height, width = first.lr_grid.height, first.lr_grid.width
+    corners = [Window(row, column, 1, 1) for row in (0, height - 1) for column in (0, width - 1)]
+    apart = [
+        np.hypot(before.rows.flat[0] - after.rows.flat[0], before.columns.flat[0] - after.columns.flat[0])
+        for before, after in ((first.hr_positions(corner), second.hr_positions(corner)) for corner in corners)
+    ]
+    return float(max(apart) / first.ratio)
+
+
+def _placed(lr: WindowedScene, hr: WindowedScene, correction: Affine, *, is_mapped: bool) -> Alignment:
     try:
         return align(lr.scene, hr.scene, correction=correction)
     except GridError as error:
@@ -99,12 +112,12 @@ def _placed(lr: Source, hr: Source, correction: Affine, *, is_mapped: bool) -> A
         raise GridError(_refusal(lr, hr, "no place stands out")) from error
 
 
-def _affine(fit: OperatorFit, placed: Alignment, operator: Operator) -> AffineEstimate:
-    blurred = DisplacementFit(fit, sigma=operator.sigma)
-    return AffineFit(blurred, placed_by=placed.correction, shift=operator.shift).estimate()
+def _affine(fit: BlurAndShiftFit, placed: Alignment, found: BlurAndShift) -> AffineEstimate:
+    blurred = DisplacementFit(fit, sigma=found.sigma)
+    return AffineFit(blurred, placed_by=placed.correction, shift=found.shift).estimate()
 
 
-def _searched(lr: Source, hr: Source) -> Affine:
+def _searched(lr: WindowedScene, hr: WindowedScene) -> Affine:
     """A correction, of scenes whose place on each other nobody knows; both are made small and compared whole."""
     mean_side = int(np.sqrt(lr.scene.grid.height * lr.scene.grid.width))
     factor, ratio = _factor(mean_side, SEARCHED_LR), align(lr.scene, hr.scene, correction=AS_DELIVERED).ratio
@@ -122,7 +135,7 @@ def _searched(lr: Source, hr: Source) -> Affine:
     return _at_finer(best.correction, fine)
 
 
-def _approached(lr: Source, hr: Source, start: Alignment) -> Affine:
+def _approached(lr: WindowedScene, hr: WindowedScene, start: Alignment) -> Affine:
     """A correction to a fraction of an LR pixel; of large scenes in two steps, the first of all of both, made small."""
     near, factor = start.correction, _factor(max(start.lr_grid.height, start.lr_grid.width), 2 * WINDOW)
     fine = max(int(factor * start.ratio / COARSE_RATIO), 1)
@@ -133,13 +146,13 @@ def _approached(lr: Source, hr: Source, start: Alignment) -> Affine:
     return found.correction if found is not None and found.is_reliable else near
 
 
-def _likely(lr: Source, hr: Source, near: Affine) -> AffineEstimate | None:
+def _likely(lr: WindowedScene, hr: WindowedScene, near: Affine) -> AffineEstimate | None:
     """The affine correction near one, the blur being a wide one; None where the scenes do not overlap so."""
     try:
         placed = align(lr.scene, hr.scene, correction=near)
         fit = pair_fit(lr.read, hr.read, placed)
         blur = gaussian_from_mtf(START_MTF, ratio_rows=fit.ratio[0], ratio_columns=fit.ratio[1])
-        blurred = DisplacementFit(fit, sigma=(blur.sigma_rows, blur.sigma_columns))
+        blurred = DisplacementFit(fit, sigma=blur.sigma)
         found = AffineFit(blurred, placed_by=near, shift=_likely_shift(blurred)).estimate()
     except (GridError, ValueError, np.linalg.LinAlgError):
         return None
@@ -147,7 +160,7 @@ def _likely(lr: Source, hr: Source, near: Affine) -> AffineEstimate | None:
 
 
 def _likely_shift(fit: DisplacementFit) -> tuple[float, float]:
-    """The best of a lattice, HR pixels."""
+    """The likeliest of a lattice of shifts, HR pixels."""
     steps = np.arange(-SHIFT_LIMIT, SHIFT_LIMIT + 1e-9, COARSE_STEP)
     shifts = [(float(down * fit.ratio[0]), float(right * fit.ratio[1])) for down in steps for right in steps]
     at = fit.places
@@ -159,7 +172,7 @@ def _factor(side: int, largest: int) -> int:
 
 
 def _at_finer(correction: Affine, factor: int) -> Affine:
-    """The same in pixels of which `factor` make one."""
+    """The correction in pixels of which `factor` make one of those that it is given in."""
     return Affine.scale(factor) @ correction @ Affine.scale(1 / factor)
 
 
@@ -167,32 +180,21 @@ def _at_coarser(correction: Affine, factor: int) -> Affine:
     return Affine.scale(1 / factor) @ correction @ Affine.scale(factor)
 
 
-def _furthest(first: Alignment, second: Alignment) -> float:
-    """LR pixels by which the corners of the LR-HSI lie apart."""
-    height, width = first.lr_grid.height, first.lr_grid.width
-    corners = [Window(row, column, 1, 1) for row in (0, height - 1) for column in (0, width - 1)]
-    apart = [
-        np.hypot(before.rows.flat[0] - after.rows.flat[0], before.columns.flat[0] - after.columns.flat[0])
-        for before, after in ((first.hr_positions(corner), second.hr_positions(corner)) for corner in corners)
-    ]
-    return float(max(apart) / first.ratio)
-
-
 def _require_reliable(
-    estimate: PairEstimate, affine: AffineEstimate, lr: Source, hr: Source, *, is_mapped: bool
+    estimate: PairEstimate, affine: AffineEstimate, lr: WindowedScene, hr: WindowedScene, *, is_mapped: bool
 ) -> None:
-    """Refuse what would place the LR-HSI by chance."""
+    """Raise `GridError` where the LR-HSI would be placed by chance."""
     if affine.correlation < CORRELATED:
         raise GridError(_refusal(lr, hr, f"their correlation is {affine.correlation:.2f} at best, below {CORRELATED}"))
     if not (estimate.is_reliable and affine.is_reliable):
         raise GridError(_refusal(lr, hr, f"places are uncertain by {affine.place_error:.2f} LR pixels"))
     if not is_mapped and estimate.is_uneven:
         raise GridError(
-            _refusal(lr, hr, f"parts of it contradict each other by {spread(estimate.local):.2f} LR pixels")
+            _refusal(lr, hr, f"parts of it contradict each other by {shift_spread(estimate.local):.2f} LR pixels")
         )
 
 
-def _refusal(lr: Source, hr: Source, reason: str) -> str:
+def _refusal(lr: WindowedScene, hr: WindowedScene, reason: str) -> str:
     return (
         f"{lr.scene.path}: its place on {hr.scene.path} cannot be found: {reason}; do both show the same ground? "
         f"georeference both and use --align shift"

@@ -12,7 +12,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from pifnet_cli.estimation.operator_fit import Floats, component_scores
+from pifnet_cli.estimation.blur_and_shift_fit import Floats, component_scores
 from pifnet_cli.scene import Pixels
 
 Transformed = NDArray[np.complexfloating]
@@ -26,7 +26,7 @@ FLAT = 1e-3  # variance, of one over all of a scene, below which there is nothin
 
 
 class Place(NamedTuple):
-    """A place of the LR-HSI.
+    """A place of the LR-HSI on the HR-MSI, and how likely it is.
 
     Attributes:
         lr_to_hr: (column, row) in LR pixels -> in HR pixels, both from the upper left corner.
@@ -38,7 +38,7 @@ class Place(NamedTuple):
 
 
 class _Planes(NamedTuple):
-    """(K, H, W), zero where invalid, and (H, W), one where valid."""
+    """Components (K, H, W), zero where invalid, and a mask (H, W), one where valid."""
 
     values: Pixels
     valid: Pixels

@@ -5,7 +5,7 @@ import pytest
 from affine import Affine
 
 from misplaced import BANDS, MIDDLE, MOVED, MSI, RATIO, SHEARED, SIDE, SIGMA, STRETCHED, TURNED, fitted
-from pifnet_cli.estimation.operator_fit import OperatorFit, Sample
+from pifnet_cli.estimation.blur_and_shift_fit import BlurAndShiftFit, SampleWindow
 from pifnet_cli.estimation.registration.affine import AffineFit
 from pifnet_cli.estimation.registration.displacement import DisplacementFit
 from pifnet_cli.scene import Positions
@@ -61,7 +61,7 @@ def test_a_correction_that_is_known_roughly_is_a_start():
     claimed = Affine.translation(32, 32) @ Affine.scale(RATIO)
     lr_hsi = ground.seen(NORTH_UP @ far @ claimed, size, size, sigma=GSD * SIGMA)
     columns, rows = near @ claimed @ tuple(np.meshgrid(np.arange(size) + 0.5, np.arange(size) + 0.5))
-    fit = OperatorFit([Sample(lr_hsi, hr_msi, Positions(rows - 0.5, columns - 0.5))], ratio=(RATIO, RATIO))
+    fit = BlurAndShiftFit([SampleWindow(lr_hsi, hr_msi, Positions(rows - 0.5, columns - 0.5))], ratio=(RATIO, RATIO))
     found = AffineFit(DisplacementFit(fit, sigma=(SIGMA, SIGMA)), placed_by=near).estimate()
     assert _furthest(found.correction, far) < 0.04
 

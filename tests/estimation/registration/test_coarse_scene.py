@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from pifnet_cli.estimation.registration.coarse_scene import Source
+from pifnet_cli.estimation.registration.coarse_scene import WindowedScene
 from pifnet_cli.scene import Bands, Grid, Scene
 
 TRANSFORM = Affine(10, 2, 365000, 1, -10, 5807000)
@@ -18,7 +18,7 @@ def _source(pixels):
         return pixels[:, *window.slices]
 
     grid = Grid(*pixels.shape[1:], TRANSFORM, None)
-    return Source(Scene(Path("scene.tif"), grid, Bands(len(pixels))), read), asked
+    return WindowedScene(Scene(Path("scene.tif"), grid, Bands(len(pixels))), read), asked
 
 
 def _random(bands, height, width):

@@ -7,9 +7,8 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from pifnet_cli.errors import GridError
-from pifnet_cli.estimation import registration
-from pifnet_cli.estimation.registration.coarse_scene import Source
-from pifnet_cli.estimation.registration.pair import register_pair
+from pifnet_cli.estimation.registration.coarse_scene import WindowedScene
+from pifnet_cli.estimation.registration.pair import corner_distance, register_pair
 from pifnet_cli.pair.alignment import align
 from pifnet_cli.scene import Bands, Grid, Scene, Window
 from waves import GSD, NORTH_UP, Texture, noisy, responses
@@ -33,7 +32,7 @@ def _pair(correction, *, lr_to_hr=None, lr_size=(34, 38), hr_size=(140, 156), cr
 
 def _source(name, pixels, transform, crs):
     grid = Grid(*pixels.shape[1:], transform, crs)
-    return Source(Scene(Path(name), grid, Bands(len(pixels))), lambda window: pixels[:, *window.slices])
+    return WindowedScene(Scene(Path(name), grid, Bands(len(pixels))), lambda window: pixels[:, *window.slices])
 
 
 def _about(row, column, change):
@@ -114,7 +113,7 @@ def test_one_file_with_a_map_is_enough():
 def test_a_blur_that_is_known_is_kept():
     lr, hr = _pair(TURNED)
     found = register_pair(lr, hr, default_mtf=0.3, sigma_of=lambda alignment: (alignment.ratio / 2,) * 2)
-    assert found.estimate.operator.sigma == pytest.approx((2.02, 2.02), abs=0.01)
+    assert found.fitted.best.sigma == pytest.approx((2.02, 2.02), abs=0.01)
 
 
 def _flatten(lr_hsi, hr_msi):
@@ -144,4 +143,4 @@ def test_the_corners_tell_how_far_two_placements_lie_apart():
     lr, hr = _pair(TURNED)
     first, second = (align(lr.scene, hr.scene, correction=change) for change in (TURNED, Affine.identity()))
     expected = max(np.linalg.norm(np.subtract(TURNED @ (x, y), (x, y))) / RATIO for x in (2, 150) for y in (2, 134))
-    assert registration._furthest(second, first) == pytest.approx(expected, rel=0.02)
+    assert corner_distance(second, first) == pytest.approx(expected, rel=0.02)

@@ -5,7 +5,7 @@ from scipy import sparse
 from lr_scenes import regular_operator
 from pifnet_cli.choices import Protocol
 from pifnet_cli.degrade.psf import axis_sampling_matrix
-from pifnet_cli.degrade.wald import SensorModel
+from pifnet_cli.degrade.sensor_model import SensorModel
 from pifnet_models.classical.area_to_point import correlation_range, exponential_mixture, krige
 from pifnet_models.sampling import SamplingOperator
 

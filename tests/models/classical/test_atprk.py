@@ -3,7 +3,7 @@ import pytest
 
 from lr_scenes import regular_operator, simulated_pair
 from pifnet_cli.choices import Protocol
-from pifnet_cli.degrade.wald import SensorModel
+from pifnet_cli.degrade.sensor_model import SensorModel
 from pifnet_models.classical.area_to_point import correlation_range
 from pifnet_models.classical.atprk import ATPRK
 from pifnet_models.classical.glp import GLP

@@ -6,7 +6,7 @@ from pifnet_cli.degrade.psf import gaussian_from_mtf
 from pifnet_cli.degrade.sampling import PsfSampler
 from pifnet_cli.scene import Positions
 from pifnet_models.kriging.detail import DetailFilter, noise_bound, noise_by_texture
-from pifnet_models.kriging.noise import noise_std
+from pifnet_models.kriging.noise import hsi_noise_std
 from pifnet_models.kriging.regression import RegressionSums
 
 BANDS, SIDE, RATIO = 6, 96, 4
@@ -65,7 +65,7 @@ def test_what_both_sensors_see_is_no_noise():
     regression = regression_of(hsi, msi)
 
     assert noise_by_texture([msi]).min() > 0.01
-    assert noise_bound(regression, noise_std(regression), gain=PSF.noise_gain).max() < 1e-3
+    assert noise_bound(regression, hsi_noise_std(regression), gain=PSF.noise_gain).max() < 1e-3
 
 
 def test_noise_of_one_sensor_is_within_the_bound():
@@ -73,7 +73,7 @@ def test_noise_of_one_sensor_is_within_the_bound():
     msi = noisy(hsi[:BANDS])
     hsi += 0.01 * np.random.default_rng(6).standard_normal(hsi.shape).astype(np.float32)
     regression = regression_of(hsi, msi)
-    assert (noise_bound(regression, noise_std(regression), gain=PSF.noise_gain) > 0.95 * NOISE).all()
+    assert (noise_bound(regression, hsi_noise_std(regression), gain=PSF.noise_gain) > 0.95 * NOISE).all()
 
 
 def test_the_filter_takes_noise_out_and_leaves_the_ground():

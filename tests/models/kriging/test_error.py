@@ -10,9 +10,9 @@ from pifnet_cli.fusion.closed_form import Sigma, kriging_engine
 from pifnet_cli.fusion.msi_noise import msi_noise
 from pifnet_cli.pair.tile import PairGeometry, PairTile, degrade_msi
 from pifnet_cli.scene import Window
-from pifnet_models.kriging import error as kriging_error
+from pifnet_models.kriging.error import SolvedSamples
 from pifnet_models.kriging.kriging import GuidedKriging
-from pifnet_models.kriging.noise import noise_std
+from pifnet_models.kriging.noise import hsi_noise_std
 from pifnet_models.kriging.regression import RegressionSums
 from reference_scenes import real_scene
 
@@ -53,7 +53,7 @@ def _posterior(pair, kriging, msi_error):
         rest = np.diag(covariance - across @ np.linalg.solve(noisy, across.T))
         total += np.outer(np.square(synthesis) * signal, rest)
     variance = np.diag(regression.residual_covariance)
-    left = np.maximum(variance - np.square(kriging.synthesis) @ usual - np.square(noise_std(regression)), 0)
+    left = np.maximum(variance - np.square(kriging.synthesis) @ usual - np.square(hsi_noise_std(regression)), 0)
     energy = np.square(sampling).sum(axis=1).mean()
     total += (left * (1 - sampling.shape[0] / sampling.shape[1]) / energy)[:, None]
     total += np.diag(regression.weights @ msi_error @ regression.weights.T)[:, None]
@@ -89,12 +89,23 @@ def test_what_is_fused_does_not_change():
     assert (sigma[np.isfinite(sigma)] > 0).all()
 
 
-def test_sigma_does_not_depend_on_the_chunks(monkeypatch):
-    pair = simulated(noise=0.005)
-    kriging = _kriging(pair)
-    whole = _with_sigma(pair, kriging)[1]
-    monkeypatch.setattr(kriging_error, "PIXELS_AT_ONCE", 17)
-    np.testing.assert_allclose(_with_sigma(pair, kriging)[1], whole, rtol=1e-5)
+def test_variances_do_not_depend_on_how_many_pixels_are_computed_at_once():
+    pair, rng = simulated(noise=0.005), np.random.default_rng(0)
+    error = _kriging(pair).error
+    samples, components, pixels = 30, len(error.variance), pair.hr_msi[0].size
+    solved = SolvedSamples(
+        values=rng.uniform(1, 2, samples),
+        vectors=np.linalg.qr(rng.normal(size=(samples, samples)))[0],
+        along=rng.normal(size=(samples, components)),
+        damping=rng.uniform(0.1, 1, components),
+        with_core=rng.uniform(0, 0.1, (pixels, samples)).astype(np.float32),
+    )
+    own, distances = (rng.uniform(1, 2, pixels).astype(np.float32) for _ in range(2))
+    whole, parts = (
+        error.at_pixels(solved, pair.operator, own=own, distances=distances, **chunks)
+        for chunks in ({}, {"pixels_at_once": 17})
+    )
+    np.testing.assert_allclose(parts, whole, rtol=1e-5)
 
 
 def test_sigma_grows_where_samples_are_missing():

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from dense_kriging import C, H, M, Pair, W, dense, simulated, tiled
 from pifnet_cli.choices import Protocol
-from pifnet_cli.degrade.wald import SensorModel, degrade_patch
+from pifnet_cli.degrade.sensor_model import SensorModel, degrade_patch
 from pifnet_models.kriging.kriging import GuidedKriging
 from pifnet_models.sampling import SamplingOperator
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pifnet_models.kriging.regression import RegressionSums
+from pifnet_models.kriging.regression import RegressionSums, msi_whitening
 
 
 def _pair(rng, bands=7, msi=3, pixels=400, noise=0.01):
@@ -125,3 +125,11 @@ def test_the_variance_of_the_lr_hsi_is_known_whatever_was_shrunk():
     regression = _solved(hsi, low)
     assert not np.array_equal(regression.weights, regression.least_squares)
     assert regression.hsi_variance == pytest.approx(hsi.astype(np.float64).var(axis=1), rel=1e-6)
+
+
+def test_whitened_msi_has_unit_covariance():
+    rng = np.random.default_rng(0)
+    regression = _solved(*_pair(rng))
+    root = np.linalg.cholesky(regression.msi_covariance)
+    white = msi_whitening(regression) @ (root @ rng.standard_normal((3, 20_000)))
+    assert np.cov(white) == pytest.approx(np.eye(3), abs=0.05)

@@ -81,11 +81,6 @@ def test_steps_start_log_uniform_and_rates_at_minus_one_to_n():
     assert (block.skip == 1).all()
 
 
-def test_weight_decay_spares_the_rates_and_the_skip():
-    block = SS2D(channels=8, segments=2)
-    assert [id(parameter) for parameter in block.undecayed_parameters()] == [id(block.decay_log), id(block.skip)]
-
-
 def test_the_derivative_of_a_block_is_right():
     block = _randomised(SS2D(channels=4, segments=2, d_state=2)).double()
     features = torch.randn(1, 4, 2, 3, dtype=torch.float64, requires_grad=True)

@@ -3,13 +3,13 @@ import pytest
 from scipy.optimize import nnls
 
 from lr_scenes import linked_pixels, moments_of
-from pifnet_models.classical.spectral_response import SpectralResponse, peak_level
+from pifnet_models.classical.unmixing import UnmixingResponse, peak_level
 
 C, M, P = 7, 3, 500
 
 
 def _solved(hsi, msi):
-    return SpectralResponse.from_moments(moments_of(hsi, msi))
+    return UnmixingResponse.from_moments(moments_of(hsi, msi))
 
 
 def test_response_and_offset_of_a_noise_free_pair_are_found():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pifnet_cli.choices import Protocol
 from pifnet_cli.degrade.noise import with_noise
-from pifnet_cli.degrade.psf import Psf, axis_sampling_matrix, degrade_separable, gaussian_from_mtf, paper_psf
+from pifnet_cli.degrade.psf import Psf, axis_sampling_matrix, degrade_separable, psf_of
 from pifnet_cli.scene import Grid, Pixels
 
 ROUNDING = 1e-6  # LR or HR pixels; products of ratios are floats
@@ -44,11 +44,7 @@ class SensorModel:
     @property
     def psf(self) -> Psf:
         """The blur of the LR-HSI, in HR pixels."""
-        match self.protocol:
-            case Protocol.PAPER:
-                return paper_psf()
-            case Protocol.MTF:
-                return gaussian_from_mtf(self.mtf_at_nyquist, ratio_rows=self.ratio, ratio_columns=self.ratio)
+        return psf_of(self.protocol, self.mtf_at_nyquist, ratio_rows=self.ratio, ratio_columns=self.ratio)
 
     @property
     def phase(self) -> tuple[float, float]:

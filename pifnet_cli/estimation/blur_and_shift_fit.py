@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
-from pifnet_cli.degrade.psf import MINIMUM_VALID, Psf
+from pifnet_cli.degrade.psf import MINIMUM_VALID, Psf, mtf_from_sigma, sigma_from_mtf
 from pifnet_cli.degrade.sampling import PsfSampler
 from pifnet_cli.scene import Pixels, Positions
-from pifnet_models.kriging.noise import noise_about_neighbours
+from pifnet_models.kriging.noise import NOISE_FLOOR, noise_about_neighbours
 
 Floats = NDArray[np.float64]
 Cost = Callable[[Floats], float]
@@ -35,8 +35,8 @@ FINEST_NOISE = 1e-4  # of a band's root mean square (80 dB): what is told below 
 SIGNIFICANT = 12.0  # gain of log-likelihood over the scene as delivered, below which that is kept
 
 
-class Sample(NamedTuple):
-    """A window of a pair.
+class SampleWindow(NamedTuple):
+    """A window of a pair that blur and shift are found from.
 
     Attributes:
         lr_hsi: (C, h, w); NaN where invalid.
@@ -52,8 +52,8 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
-    """How the LR-HSI samples the ground.
+class BlurAndShift:
+    """A blur and a shift that may be those of the LR-HSI.
 
     Attributes:
         sigma: Standard deviations of the PSF along HR rows and columns, HR pixels.
@@ -65,16 +65,16 @@ class Operator:
 
     @property
     def psf(self) -> Psf:
-        """Its blur."""
+        """The blur as a PSF."""
         return Psf(sigma_rows=self.sigma[0], sigma_columns=self.sigma[1])
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """An operator with its standard errors, and what it is worth.
+class FittedBlurAndShift:
+    """The most likely blur and shift with their standard errors, and what they are worth.
 
     Attributes:
-        operator: The best one.
+        best: The most likely ones.
         sigma_error: Of both standard deviations, HR pixels.
         shift_error: Of both shifts, HR pixels.
         explained: Share of the LR-HSI's variance, bands weighed by their noise, that the HR-MSI explains through it.
@@ -83,7 +83,7 @@ class Estimate:
         pixels: LR pixels that it was found from.
     """
 
-    operator: Operator
+    best: BlurAndShift
     sigma_error: tuple[float, float]
     shift_error: tuple[float, float]
     explained: float
@@ -96,21 +96,21 @@ class Estimate:
 
         The blur is judged by its frequency response: of a very sharp one the width hardly matters.
         """
-        widths = zip(self.operator.sigma, self.sigma_error, strict=True)
-        low, high = zip(*((max(width - error, 0.0), width + error) for width, error in widths), strict=True)
-        sharpest, widest = mtf_at_nyquist(low, ratio), mtf_at_nyquist(high, ratio)
-        mtf_errors = [(most - least) / 2 for most, least in zip(sharpest, widest, strict=True)]
+        mtf_errors = [
+            (mtf_from_sigma(max(width - error, 0.0), side) - mtf_from_sigma(width + error, side)) / 2
+            for width, error, side in zip(self.best.sigma, self.sigma_error, ratio, strict=True)
+        ]
         shift_errors = [error / side for error, side in zip(self.shift_error, ratio, strict=True)]
         return max(*mtf_errors, *shift_errors) < LARGEST_ERROR
 
     @property
     def is_significant(self) -> bool:
-        """Whether the pair fits better so than as delivered, beyond chance."""
+        """Whether the gain over the pair as delivered is more than chance."""
         return self.gain > SIGNIFICANT
 
 
-class OperatorFit:
-    """The likelihood of operators, given samples of a pair.
+class BlurAndShiftFit:
+    """The likelihood of blurs and shifts, given windows of a pair.
 
     Attributes:
         samples: Windows of one pair.
@@ -119,7 +119,7 @@ class OperatorFit:
         floor: (K,), the least variance that a component's residual is believed to have.
     """
 
-    def __init__(self, samples: Sequence[Sample], *, ratio: tuple[float, float]) -> None:
+    def __init__(self, samples: Sequence[SampleWindow], *, ratio: tuple[float, float]) -> None:
         """Project the LR-HSI on its components.
 
         Args:
@@ -132,25 +132,25 @@ class OperatorFit:
         self.samples, self.ratio = list(samples), ratio
         self.scores, self.floor = component_scores([sample.lr_hsi for sample in samples])
 
-    def log_likelihood(self, operator: Operator) -> float:
-        """Up to a constant that is the same for all operators."""
-        residual, _, pixels = self._covariances(operator)
+    def log_likelihood(self, candidate: BlurAndShift) -> float:
+        """Log-likelihood of a candidate, up to a constant that is the same for all."""
+        residual, _, pixels = self._covariances(candidate)
         return float(-0.5 * pixels * np.linalg.slogdet(residual).logabsdet)
 
-    def explained(self, operator: Operator) -> float:
-        """Share of variance, all components together, in units of noise."""
-        residual, total, _ = self._covariances(operator)
+    def explained(self, candidate: BlurAndShift) -> float:
+        """Share of the LR-HSI's variance, in units of noise, that the HR-MSI explains through a candidate."""
+        residual, total, _ = self._covariances(candidate)
         return float(1 - np.trace(residual) / np.trace(total))
 
-    def pixels(self, operator: Operator) -> int:
-        """LR pixels that the likelihood is of."""
-        return self._covariances(operator)[2]
+    def pixels(self, candidate: BlurAndShift) -> int:
+        """How many LR pixels are compared: those that are valid in both scenes."""
+        return self._covariances(candidate)[2]
 
-    def _covariances(self, operator: Operator) -> tuple[Floats, Floats, int]:
+    def _covariances(self, candidate: BlurAndShift) -> tuple[Floats, Floats, int]:
         """(K, K) of what the regression leaves and of all there is, and the pixels."""
         designs, targets = [], []
         for sample, scores in zip(self.samples, self.scores, strict=True):
-            seen = degraded(sample, operator, shift_margin(self.ratio))
+            seen = degraded(sample, candidate, shift_margin(self.ratio))
             usable = np.isfinite(seen).all(axis=0) & np.isfinite(scores).all(axis=0)
             designs.append(seen[:, usable])
             targets.append(scores[:, usable])
@@ -175,51 +175,41 @@ def require_pixels(count: int) -> None:
         raise ValueError(f"only {count} LR pixels are valid in both scenes")
 
 
-def estimate_operator(
-    samples: Sequence[Sample],
-    *,
-    ratio: tuple[float, float],
-    delivered: Operator,
-    sigma: tuple[float, float] | None = None,
-) -> Estimate:
+def estimate_blur_and_shift(
+    fit: BlurAndShiftFit, *, delivered: BlurAndShift, sigma: tuple[float, float] | None = None
+) -> FittedBlurAndShift:
     """Find blur and shift.
 
     Args:
-        samples: Windows of one pair.
-        ratio: Sides of an LR pixel in HR pixels, rows and columns.
+        fit: Of windows of one pair.
         delivered: What would be assumed without an estimate.
         sigma: The blur where it is known; only the shift is looked for.
 
     Raises:
         ValueError: Too few LR pixels are valid.
     """
-    return fitted_operator(OperatorFit(samples, ratio=ratio), delivered=delivered, sigma=sigma)
-
-
-def fitted_operator(fit: OperatorFit, *, delivered: Operator, sigma: tuple[float, float] | None = None) -> Estimate:
-    """As `estimate_operator`, of samples that are prepared already."""
     ratio = fit.ratio
-    known = None if sigma is None else mtf_at_nyquist(sigma, ratio)
+    known = None if sigma is None else Psf(*sigma).mtf_at_nyquist(ratio)
 
-    def operator_at(point: Floats) -> Operator:
+    def candidate_at(point: Floats) -> BlurAndShift:
         mtf = known if known is not None else tuple(_bounded(point[2 + axis % (len(point) - 2)]) for axis in (0, 1))
-        return Operator(_sigma_of(mtf, ratio), (float(point[0] * ratio[0]), float(point[1] * ratio[1])))
+        return BlurAndShift(_sigma_of(mtf, ratio), (float(point[0] * ratio[0]), float(point[1] * ratio[1])))
 
     def cost(point: Floats) -> float:
         if np.abs(point[:2]).max() > SHIFT_LIMIT:
             return np.inf
-        return -fit.log_likelihood(operator_at(point))
+        return -fit.log_likelihood(candidate_at(point))
 
     free = 0 if known is not None else 1
     start = _coarse_start(cost, free)
     best = _refined(cost, start)
     if known is None:
         best = _refined(cost, np.array([*best, best[2]]))
-    found = operator_at(best)
+    found = candidate_at(best)
     error = _standard_errors(cost, best)
     sigma_error = _sigma_errors(best, error, ratio) if known is None else (0.0, 0.0)
-    return Estimate(
-        operator=found,
+    return FittedBlurAndShift(
+        best=found,
         sigma_error=sigma_error,
         shift_error=(float(error[0] * ratio[0]), float(error[1] * ratio[1])),
         explained=fit.explained(found),
@@ -229,43 +219,35 @@ def fitted_operator(fit: OperatorFit, *, delivered: Operator, sigma: tuple[float
     )
 
 
-def mtf_at_nyquist(sigma: tuple[float, float], ratio: tuple[float, float]) -> tuple[float, float]:
-    """Frequency response at the LR Nyquist frequency of a Gaussian, along rows and columns; both in HR pixels."""
-    rows, columns = (
-        float(np.exp(-0.5 * np.square(np.pi * width / side))) for width, side in zip(sigma, ratio, strict=True)
-    )
-    return rows, columns
-
-
-def degraded(sample: Sample, operator: Operator, margin: tuple[float, float]) -> Pixels:
+def degraded(sample: SampleWindow, candidate: BlurAndShift, margin: tuple[float, float]) -> Pixels:
     """(M, h, w): the HR-MSI as the LR-HSI would show it; NaN within `margin` HR pixels of the window's border."""
-    rows, columns = operator.shift
+    rows, columns = candidate.shift
     at = sample.lr_in_hr.moved(-rows, -columns)
     height, width = sample.hr_msi.shape[1:]
     if at.is_separable:
-        seen = PsfSampler(at, operator.psf, height=height, width=width)(sample.hr_msi)
+        seen = PsfSampler(at, candidate.psf, height=height, width=width)(sample.hr_msi)
     else:
-        seen = _blurred_at(sample.hr_msi, at, operator)
+        seen = _blurred_at(sample.hr_msi, at, candidate)
     inside = sample.lr_in_hr
     is_far = within(inside, height, width, margin)
     seen[:, ~is_far] = np.nan
     return seen
 
 
-def _blurred_at(image: Pixels, at: Positions, operator: Operator) -> Pixels:
+def _blurred_at(image: Pixels, at: Positions, candidate: BlurAndShift) -> Pixels:
     """(M, H, W) -> (M, h, w) at any positions: blurred as a whole, then interpolated; many times cheaper than exact."""
     is_valid = np.asarray(np.isfinite(image).all(axis=0))
     if is_valid.all():
-        return _blurred_planes(image, at, operator)
+        return _blurred_planes(image, at, candidate)
     planes = np.concatenate([np.where(is_valid, image, np.float32(0)), is_valid[None].astype(np.float32)])
-    sampled = _blurred_planes(planes, at, operator)
+    sampled = _blurred_planes(planes, at, candidate)
     share = sampled[-1]
     seen = np.where(share >= MINIMUM_VALID, sampled[:-1] / np.maximum(share, MINIMUM_VALID), np.nan)
     return seen.astype(np.float32)
 
 
-def _blurred_planes(planes: Pixels, at: Positions, operator: Operator) -> Pixels:
-    blurred = ndimage.gaussian_filter(planes, (0, *operator.sigma), mode="mirror")
+def _blurred_planes(planes: Pixels, at: Positions, candidate: BlurAndShift) -> Pixels:
+    blurred = ndimage.gaussian_filter(planes, (0, *candidate.sigma), mode="mirror")
     return np.stack([ndimage.map_coordinates(plane, (at.rows, at.columns), mode="mirror") for plane in blurred])
 
 
@@ -291,7 +273,7 @@ def component_scores(images: Sequence[Pixels]) -> tuple[list[Floats], Floats]:
         raise ValueError(f"only {int(usable.sum())} LR pixels are valid in every band")
     known = flat[live][:, usable]
     mean = known.mean(axis=1, keepdims=True)
-    scale = np.maximum(_noise_std(known - mean), 1e-12 * max(float(np.abs(known).max()), 1e-30))[:, None]
+    scale = np.maximum(_whitening_scale(known - mean), 1e-12 * max(float(np.abs(known).max()), 1e-30))[:, None]
     left, _, _ = np.linalg.svd((known - mean) / scale @ ((known - mean) / scale).T)
     components = min(COMPONENTS, max(known.shape[1] // PIXELS_PER_COMPONENT, 1))
     analysis = (left[:, :components] / scale).T
@@ -302,16 +284,16 @@ def component_scores(images: Sequence[Pixels]) -> tuple[list[Floats], Floats]:
     return scores, np.square(analysis) @ least
 
 
-def _noise_std(centred: Floats) -> Floats:
-    """(C,): what neighbouring bands do not predict, never below a fifth of the median; all of a band without such."""
+def _whitening_scale(centred: Floats) -> Floats:
+    """(C,): noise of each band about its neighbours, its deviation where it has none; none is far below the others."""
     bands, pixels = centred.shape
     found = noise_about_neighbours(centred @ centred.T / pixels, live=np.full(bands, fill_value=True), pixels=pixels)
     std = np.where(np.isnan(found), centred.std(axis=1), found)
-    return np.asarray(np.maximum(std, 0.2 * np.median(std)))
+    return np.asarray(np.maximum(std, NOISE_FLOOR * np.median(std)))
 
 
 def _coarse_start(cost: Cost, free: int) -> Floats:
-    """The best of a lattice of shifts, at the usual blur."""
+    """The likeliest of a lattice of shifts, at the blur that the search starts from."""
     steps = np.arange(-SHIFT_LIMIT, SHIFT_LIMIT + 1e-9, COARSE_STEP)
     blur = [_unbounded(START_MTF)] * free
     points = [np.array([row, column, *blur]) for row in steps for column in steps]
@@ -325,7 +307,7 @@ def _refined(cost: Cost, start: Floats) -> Floats:
 
 
 def _standard_errors(cost: Cost, best: Floats) -> Floats:
-    """From the curvature of the likelihood along each parameter; infinite where it is flat."""
+    """Each parameter's standard error, from the curvature of the likelihood along it; infinite where it is flat."""
     middle, errors = cost(best), np.full(len(best), np.inf)
     for index, step in enumerate([0.05, 0.05, 0.2, 0.2][: len(best)]):
         beside = [best + sign * step * np.eye(len(best))[index] for sign in (-1, 1)]
@@ -336,7 +318,7 @@ def _standard_errors(cost: Cost, best: Floats) -> Floats:
 
 
 def _bounded(value: float) -> float:
-    """Any number -> an MTF within its limits."""
+    """Map any number to an MTF within its limits."""
     low, high = MTF_LIMITS
     return float(low + (high - low) / (1 + np.exp(-value)))
 
@@ -348,8 +330,7 @@ def _unbounded(mtf: float) -> float:
 
 
 def _sigma_of(mtf: Sequence[float], ratio: tuple[float, float]) -> tuple[float, float]:
-    rows, columns = (float(side / np.pi * np.sqrt(-2 * np.log(value))) for side, value in zip(ratio, mtf, strict=True))
-    return rows, columns
+    return sigma_from_mtf(mtf[0], ratio[0]), sigma_from_mtf(mtf[1], ratio[1])
 
 
 def _sigma_errors(best: Floats, error: Floats, ratio: tuple[float, float]) -> tuple[float, float]:

@@ -5,7 +5,7 @@ import pytest
 from affine import Affine
 
 from pifnet_cli.choices import Protocol
-from pifnet_cli.degrade.wald import SensorModel, degrade_patch, project_spectrally
+from pifnet_cli.degrade.sensor_model import SensorModel, degrade_patch, project_spectrally
 from pifnet_cli.scene import Grid
 
 BANDS, MSI_BANDS = 7, 3

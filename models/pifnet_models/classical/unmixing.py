@@ -1,4 +1,4 @@
-"""How the multispectral sensor sees spectra, estimated from the pair itself; unmixing methods start from it."""
+"""What unmixing methods start from: how the HR-MSI follows from the bands of the LR-HSI, and how bright both are."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ FLAT = 1e-12  # of a band's mean square: a variance below it is rounding of floa
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SpectralResponse:
+class UnmixingResponse:
     """down(Y) = weights X + offset, MSI band by MSI band.
 
     Attributes:
@@ -27,7 +27,7 @@ class SpectralResponse:
     offset: Array64
 
     @classmethod
-    def from_moments(cls, moments: SceneMoments) -> "SpectralResponse":
+    def from_moments(cls, moments: SceneMoments) -> "UnmixingResponse":
         """Non-negative least squares of every MSI band on the hyperspectral ones, with a free offset.
 
         The offset takes the means away. What is left is min r' S r - 2 r' s over r >= 0, with S the covariance of X and
