@@ -736,6 +736,7 @@ def _scored(
     page: ReportSettings | None,
     progress: Progress | None,
 ) -> Scored:
+    from pifnet_cli.reports.scores import assessment_record
     from pifnet_cli.scoring.with_reference import ReportFiles
     from pifnet_cli.workflows.metrics import assess_scene
 
@@ -744,7 +745,7 @@ def _scored(
         found = assess_scene(
             fused, reference, pair, settings, files=wanted, checkpoint=checkpoint, progress=progress or silent
         )
-        return Scored(found.scores, found.unreferenced)
+        return Scored(found.scores, found.unreferenced, assessment_record(found.scores, found.unreferenced))
     from pifnet_cli.notices import Notices
     from pifnet_cli.pages.metrics_page import require_metrics_page, write_metrics_page
     from pifnet_cli.pages.provenance import RunFacts, ScoredFiles, command_line
@@ -757,7 +758,7 @@ def _scored(
         )
     run = RunFacts(command_line(), tuple(notices.words))
     write_metrics_page(page, found, scenes, settings, run=run, progress=progress or silent)
-    return Scored(found.scores, found.unreferenced)
+    return Scored(found.scores, found.unreferenced, assessment_record(found.scores, found.unreferenced))
 
 
 def _ignored(_status: "TrainingStatus") -> None:

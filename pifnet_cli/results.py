@@ -153,10 +153,12 @@ class Scored(Readable):
     Attributes:
         with_reference: PSNR, SSIM, SAM, ERGAS and more; None where no reference was given.
         without_reference: QNR and the agreement with the pair; None where no pair was given.
+        record: All of it as JSON values, as `pifnet metrics --json` prints it.
     """
 
     with_reference: "Scores | None"
     without_reference: "UnreferencedScores | None"
+    record: Record
 
     def __getattr__(self, name: str) -> Any:
         """A score of either kind by its name."""

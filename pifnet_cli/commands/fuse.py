@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 
 from pifnet_cli.catalog import Method
-from pifnet_cli.choices import Align, BandChoice, Extent, Overwrite, Phase, Protocol
+from pifnet_cli.choices import Align, BandChoice, Extent, Phase, Protocol
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
 from pifnet_cli.commands.printing import print_record
-from pifnet_cli.notices import Notices
 from pifnet_cli.settings import FuseSettings
 
 
@@ -112,48 +111,40 @@ def fuse(
 
     Example: pifnet fuse lr.hdr hr.tif -o fused.tif
     """
-    settings = FuseSettings(
-        method=method,
-        tile_size=tile_size,
-        overlap=overlap,
-        halo=halo,
-        protocol=protocol,
-        mtf_at_nyquist=mtf,
-        phase=phase,
-        align=align,
-        shift=shift,
-        extent=extent,
-        bands=bands,
-        dtype=dtype,
-        scale=scale,
-        device=device,
-        precision=precision,
-        creation_options=tuple(creation_options or ()),
-        overwrite=Overwrite.REPLACE if overwrite else Overwrite.REFUSE,
-        uncertainty=uncertainty,
-    )
+    shown = options.pixels(points)
 
-    page = options.report_settings(report, points, settings.overwrite)
-    if page is not None:
-        from pifnet_cli.pages.fusion_page import require_fusion_page, write_fusion_page
-        from pifnet_cli.pages.provenance import FusionFiles, RunFacts, command_line
+    from pifnet_cli import api
 
-        files = FusionFiles(lr_hsi, hr_msi, output, checkpoint, uncertainty)
-        require_fusion_page(page, files, settings)
-
-    from pifnet_cli.workflows.fuse import fuse_scene, preview_fusion
-
-    with reporting(quiet) as progress, Notices() as notices:
-        if dry_run:
-            planned = preview_fusion(lr_hsi, hr_msi, output, settings, checkpoint=checkpoint)
-            record = planned.record() | {"bytes uncompressed": planned.bytes_uncompressed}
-        else:
-            fused = fuse_scene(lr_hsi, hr_msi, output, settings, checkpoint=checkpoint, progress=progress)
-            record = fused.record()
-            if page is not None:
-                run = RunFacts(command_line(), tuple(notices.words))
-                write_fusion_page(page, fused, files, settings, run=run, progress=progress)
-    print_record(record, as_json=as_json, for_people=_without_bands)
+    with reporting(quiet) as progress:
+        fused = api.fuse(
+            lr_hsi,
+            hr_msi,
+            output,
+            method=method,
+            checkpoint=checkpoint,
+            protocol=protocol,
+            mtf=mtf,
+            phase=phase,
+            align=align,
+            shift=shift,
+            tile_size=tile_size,
+            overlap=overlap,
+            halo=halo,
+            extent=extent,
+            bands=bands,
+            uncertainty=uncertainty,
+            dtype=dtype,
+            scale=scale,
+            device=device,
+            precision=precision,
+            co=creation_options or (),
+            report=report,
+            point=shown,
+            dry_run=dry_run,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    print_record(fused.record, as_json=as_json, for_people=_without_bands)
 
 
 def _without_bands(record: Mapping[str, object]) -> dict[str, object]:

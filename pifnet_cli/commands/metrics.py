@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 
 from pifnet_cli.catalog import Method
-from pifnet_cli.choices import Compat, Overwrite, Protocol, Wald
+from pifnet_cli.choices import Compat, Protocol
 from pifnet_cli.commands import options
 from pifnet_cli.commands.console import reporting
-from pifnet_cli.errors import SettingsError
-from pifnet_cli.notices import Notices
+from pifnet_cli.commands.printing import print_record
 from pifnet_cli.settings import MetricsSettings
 
 _PAIR = "Without reference"
@@ -123,54 +122,40 @@ def metrics(
 
     Examples: pifnet metrics fused.tif reference.tif --json; pifnet metrics fused.tif --lr lr.hdr --hr hr.tif
     """
-    pair = _pair(lr, hr)
-    if pair is None and (wald or method or checkpoint or mtf or protocol):
-        raise SettingsError("--wald, --method, --checkpoint, --mtf, --protocol: need the pair; give --lr and --hr")
-    if reference is None and quicklook is not None:
-        raise SettingsError("--quicklook: shows the reference beside the fused scene; give REFERENCE")
-    settings = MetricsSettings(
-        ratio=ratio,
-        border=border,
-        compat=compat,
-        rgb_bands=rgb_bands,
-        overwrite=Overwrite.REPLACE if overwrite else Overwrite.REFUSE,
-        protocol=protocol,
-        mtf_at_nyquist=mtf,
-        wald=Wald.SCORE if wald else Wald.SKIP,
-        method=method,
-    )
-
-    page = options.report_settings(report, points, settings.overwrite)
-    if page is not None:
-        from pifnet_cli.pages.metrics_page import require_metrics_page, write_metrics_page
-        from pifnet_cli.pages.provenance import RunFacts, ScoredFiles, command_line
+    shown = options.pixels(points)
 
     from rich.console import Console
 
-    from pifnet_cli.reports.scores import assessment_json, assessment_tables
-    from pifnet_cli.scoring.with_reference import ReportFiles
-    from pifnet_cli.workflows.metrics import assess_scene
+    from pifnet_cli import api
+    from pifnet_cli.reports.scores import assessment_tables
 
-    files = ReportFiles(csv=csv, bands_csv=bands_csv, sam_map=sam_map, error_map=error_map, quicklook=quicklook)
-    if page is not None:
-        scenes = ScoredFiles(fused, reference, pair)
-        require_metrics_page(page, scenes, others=files.asked_for)
-    with reporting(quiet) as progress, Notices() as notices:
-        found = assess_scene(fused, reference, pair, settings, files=files, checkpoint=checkpoint, progress=progress)
-        if page is not None:
-            run = RunFacts(command_line(), tuple(notices.words))
-            write_metrics_page(page, found, scenes, settings, run=run, progress=progress)
+    with reporting(quiet) as progress:
+        found = api.score(
+            fused,
+            reference,
+            lr=lr,
+            hr=hr,
+            protocol=protocol,
+            mtf=mtf,
+            wald=wald,
+            method=method,
+            checkpoint=checkpoint,
+            ratio=ratio,
+            border=border,
+            compat=compat,
+            csv=csv,
+            bands_csv=bands_csv,
+            quicklook=quicklook,
+            rgb_bands=rgb_bands,
+            sam_map=sam_map,
+            error_map=error_map,
+            report=report,
+            point=shown,
+            overwrite=overwrite,
+            progress=progress,
+        )
     if as_json:
-        typer.echo(assessment_json(found.scores, found.unreferenced))
+        print_record(found.record, as_json=True)
         return
-    for table in assessment_tables(found.scores, found.unreferenced):
+    for table in assessment_tables(found.with_reference, found.without_reference):
         Console().print(table)
-
-
-def _pair(lr: Path | None, hr: Path | None) -> tuple[Path, Path] | None:
-    """The pair, if it was given."""
-    if lr is not None and hr is not None:
-        return lr, hr
-    if lr is not None or hr is not None:
-        raise SettingsError("--lr and --hr: one was given alone; give both scenes that FUSED was made from")
-    return None

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pifnet_cli.choices import Device, Overwrite, Precision, Protocol
+from pifnet_cli.choices import Device, Precision, Protocol
 from pifnet_cli.errors import SettingsError
-from pifnet_cli.settings import ReportSettings
 
 LrHsi = Annotated[
     Path, typer.Argument(help="Hyperspectral scene (LR-HSI), ENVI (.hdr or data file) or GeoTIFF.", show_default=False)
@@ -95,17 +94,13 @@ Shift = Annotated[
 ]
 
 
-def report_settings(page: Path | None, points: list[str] | None, overwrite: Overwrite) -> ReportSettings | None:
-    """The report that `--report` and `--point` ask for.
+def pixels(words: list[str] | None) -> list[tuple[int, int]]:
+    """(row, column) of every `--point`.
 
     Raises:
-        SettingsError: Points without a report, or words that are no point.
+        SettingsError: Words that are no point.
     """
-    if page is None:
-        if points:
-            raise SettingsError("--point: belongs to --report; give both, or neither")
-        return None
-    return ReportSettings(page, tuple(_point(word) for word in points or ()), overwrite)
+    return [_point(word) for word in words or ()]
 
 
 def _point(word: str) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import math
 from dataclasses import asdict, astuple, fields
 from pathlib import Path
@@ -54,11 +53,6 @@ def score_record(scores: Scores) -> Record:
     return record
 
 
-def scores_json(scores: Scores) -> str:
-    """Scores against the reference as one JSON object."""
-    return json.dumps(score_record(scores), indent=2, allow_nan=False)
-
-
 def unreferenced_record(scores: UnreferencedScores) -> Record:
     """Scores without reference by their JSON keys, with those of single MSI bands. Undefined scores are `None`."""
     values = asdict(scores)
@@ -74,11 +68,6 @@ def assessment_record(scores: Scores | None, unreferenced: UnreferencedScores | 
     """Both sets of scores in one; counts that both have are those of the scores against the reference."""
     told = {} if unreferenced is None else unreferenced_record(unreferenced)
     return told if scores is None else score_record(scores) | {key: told[key] for key in told if key not in COUNTS}
-
-
-def assessment_json(scores: Scores | None, unreferenced: UnreferencedScores | None) -> str:
-    """Both sets of scores as one JSON object."""
-    return json.dumps(assessment_record(scores, unreferenced), indent=2, allow_nan=False)
 
 
 def assessment_csv(scores: Scores | None, unreferenced: UnreferencedScores | None, *, paths: dict[str, Path]) -> str:

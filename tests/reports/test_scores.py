@@ -14,11 +14,10 @@ from pifnet_cli.metrics.without_reference import BandAgreement, UnreferencedScor
 from pifnet_cli.reports.scores import (
     agreement_csv,
     assessment_csv,
-    assessment_json,
+    assessment_record,
     assessment_tables,
     band_scores_csv,
     scores_csv,
-    scores_json,
     scores_table,
 )
 from pifnet_cli.scene import Bands, WavelengthUnit
@@ -47,6 +46,10 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
+def json_of(scores, unreferenced) -> str:
+    return json.dumps(assessment_record(scores, unreferenced), allow_nan=False)
+
+
 def text_of(result: Scores) -> str:
     console = Console(file=io.StringIO(), width=100)
     with console.capture() as capture:
@@ -55,7 +58,7 @@ def text_of(result: Scores) -> str:
 
 
 def test_json_has_all_keys_and_every_digit(result: Scores) -> None:
-    record = json.loads(scores_json(result))
+    record = json.loads(json_of(result, None))
     assert sorted(record) == sorted(KEYS)
     assert record["psnr"] == result.psnr
     assert record["excluded_bands"] == [5]
@@ -65,7 +68,7 @@ def test_json_has_all_keys_and_every_digit(result: Scores) -> None:
 
 
 def test_json_has_neither_nan_nor_infinity() -> None:
-    text = scores_json(identical())
+    text = json_of(identical(), None)
     assert "NaN" not in text
     assert "Infinity" not in text
     record = json.loads(text)
@@ -141,23 +144,23 @@ def unreferenced(result: Scores) -> UnreferencedScores:
 
 
 def test_scores_by_the_pair_are_json_too(unreferenced: UnreferencedScores, result: Scores) -> None:
-    record = json.loads(assessment_json(None, unreferenced))
+    record = json.loads(json_of(None, unreferenced))
     assert record["qnr"] == 0.9025
     assert record["excluded_bands"] == [2]
     assert record["operator"] == {"mtf_at_nyquist": [0.3, 0.2], "shift_lr_pixels": [0, 0.5], "source": "found"}
     assert record["msi_per_band"] == [{"band": 3, "rmse": 0.2, "cc": None, "mean": 3, "noise": None}]
-    assert record["wald"] == {"method": "kriging", **json.loads(scores_json(result))}
+    assert record["wald"] == {"method": "kriging", **json.loads(json_of(result, None))}
 
 
 def test_both_sets_keep_the_keys_of_the_first(unreferenced: UnreferencedScores, result: Scores) -> None:
-    alone, both = (json.loads(assessment_json(result, other)) for other in (None, unreferenced))
-    assert alone == json.loads(scores_json(result))
+    alone, both = (json.loads(json_of(result, other)) for other in (None, unreferenced))
+    assert alone == json.loads(json_of(result, None))
     assert {key: both[key] for key in alone} == alone
     assert both["d_s"] == 0.05
 
 
 def test_a_pair_without_a_wald_level_says_null(unreferenced: UnreferencedScores) -> None:
-    assert json.loads(assessment_json(None, replace(unreferenced, wald=None)))["wald"] is None
+    assert json.loads(json_of(None, replace(unreferenced, wald=None)))["wald"] is None
 
 
 def test_both_sets_are_one_line_of_csv(unreferenced: UnreferencedScores, result: Scores) -> None:
