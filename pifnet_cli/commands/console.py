@@ -2,10 +2,10 @@
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-Progress = Callable[[str, int, int], None]
+from pifnet_cli.progress import Progress
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:

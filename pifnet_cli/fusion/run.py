@@ -4,7 +4,6 @@ Workflows and the Python interface open the scenes and say where results go; wha
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from pifnet_cli.fusion.screening import Witness, notices
 from pifnet_cli.fusion.statistics import Sums, scene_statistics
 from pifnet_cli.fusion.uncertainty import BandErrors
 from pifnet_cli.pair.tile import FusedTile, PairGeometry, PairTile, TileEngine, plan_windows
+from pifnet_cli.progress import Progress, silent
 from pifnet_cli.raster.pipeline import RowReader, WindowReader
 from pifnet_cli.scene import OpenScene, Pixels, Scene, SceneKind, Window
 from pifnet_cli.settings import FuseSettings
@@ -32,8 +32,6 @@ from pifnet_models.classical.moments import MomentSums, SceneMoments
 from pifnet_models.kriging.regression import Regression, RegressionSums
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ def run_fusion(
     outputs: Outputs,
     *,
     checkpoint: Path | None = None,
-    progress: Progress = lambda _stage, _done, _total: None,
+    progress: Progress = silent,
 ) -> FusedScene:
     """Fuse two open scenes.
 

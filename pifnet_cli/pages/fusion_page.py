@@ -1,6 +1,6 @@
 """The page of `pifnet fuse`, made from the files that a fusion read and wrote, once it is complete."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
 import numpy as np
@@ -31,6 +31,7 @@ from pifnet_cli.pages.sections import (
 from pifnet_cli.pages.sensor_sections import sensor_facts, sensor_section
 from pifnet_cli.pages.views import OVERVIEW_SIDE, Views, draw_views, full_blocks
 from pifnet_cli.pair.alignment import align
+from pifnet_cli.progress import Progress, silent
 from pifnet_cli.raster.formats import find_scene, output_files
 from pifnet_cli.raster.reader import SceneReader, reopen_scene
 from pifnet_cli.reports.files import require_free
@@ -40,8 +41,6 @@ from pifnet_cli.settings import FuseSettings, MetricsSettings, ReportSettings
 
 TOLD_ELSEWHERE = ("output", "because", "bands", "height", "width", "gsd", "dtype")  # keys of a fusion's record
 SHORT = 4  # numbers of a list among the facts
-
-Progress = Callable[[str, int, int], None]
 
 
 def require_fusion_page(report: ReportSettings, files: FusionFiles, settings: FuseSettings) -> None:
@@ -73,7 +72,7 @@ def write_fusion_page(
     *,
     run: RunFacts | None = None,
     sections: Sequence[Section] = (),
-    progress: Progress = lambda _stage, _done, _total: None,
+    progress: Progress = silent,
 ) -> None:
     """Publish the page of a fusion that is complete.
 

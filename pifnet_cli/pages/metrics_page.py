@@ -1,6 +1,6 @@
 """The page of `pifnet metrics --report`: about the reference where there is one, else about the pair alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from pifnet_cli.pages.pair_page import pair_page
 from pifnet_cli.pages.pair_sections import FusedPair, agreement_section, bands_sections
 from pifnet_cli.pages.provenance import RunFacts, ScoredFiles, with_provenance
 from pifnet_cli.pages.reference_page import reference_page
+from pifnet_cli.progress import Progress, silent
 from pifnet_cli.raster.formats import find_scene
 from pifnet_cli.raster.reader import SceneReader, reopen_scene
 from pifnet_cli.reports.files import require_free
@@ -20,8 +21,6 @@ from pifnet_cli.scene import Window
 from pifnet_cli.scoring.with_reference import ScoredPair
 from pifnet_cli.settings import MetricsSettings, ReportSettings
 from pifnet_cli.workflows.metrics import Assessment, PairAssessment
-
-Progress = Callable[[str, int, int], None]
 
 
 def require_metrics_page(report: ReportSettings, files: ScoredFiles, *, others: Sequence[Path] = ()) -> None:
@@ -51,7 +50,7 @@ def write_metrics_page(
     *,
     run: RunFacts | None = None,
     sections: Sequence[Section] = (),
-    progress: Progress = lambda _stage, _done, _total: None,
+    progress: Progress = silent,
 ) -> None:
     """Publish the page of a fused scene that was scored.
 

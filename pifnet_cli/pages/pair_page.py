@@ -1,6 +1,6 @@
 """The page of a fused scene that was scored by its pair alone, without a reference."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pifnet_cli.pages.highlights import named_points
 from pifnet_cli.pages.page import Page, facts_table
@@ -15,10 +15,9 @@ from pifnet_cli.pages.provenance import ScoredFiles
 from pifnet_cli.pages.sections import detail_section, overview_section
 from pifnet_cli.pages.sensor_sections import sensor_facts, sensor_section
 from pifnet_cli.pages.views import draw_views
+from pifnet_cli.progress import Progress
 from pifnet_cli.reports.scores import UNREFERENCED_ROWS, shown_score
 from pifnet_cli.workflows.metrics import PairAssessment
-
-Progress = Callable[[str, int, int], None]
 
 
 def pair_page(

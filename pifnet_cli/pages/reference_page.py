@@ -1,6 +1,6 @@
 """The page of a fused scene that was scored against its reference."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ from pifnet_cli.pages.views import (
     reader_on,
     spectrum_at,
 )
+from pifnet_cli.progress import Progress
 from pifnet_cli.reports.pictures import DifferenceMosaic, spectral_rmse
 from pifnet_cli.reports.scores import TABLE_ROWS, shown_score
 from pifnet_cli.scene import Window, spread_windows
@@ -38,8 +39,6 @@ from pifnet_cli.scoring.with_reference import ScoredPair
 
 EDGE = 4  # pixels along the sides, whose spectra are not typical
 SEARCHED = 48  # pixels along the side of the windows in which points are looked for
-
-Progress = Callable[[str, int, int], None]
 
 
 def reference_page(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pifnet_cli.pages.highlights import busiest_window, texture
 from pifnet_cli.pages.sections import DrawnView, detail_side
 from pifnet_cli.pair.alignment import Alignment
+from pifnet_cli.progress import Progress, silent
 from pifnet_cli.raster.reader import SceneReader
 from pifnet_cli.reports.pictures import Mosaic, rgb_bands
 from pifnet_cli.scene import Bands, Pixels, Window
@@ -18,7 +19,6 @@ OVERVIEW_SIDE = 1024  # pixels of a picture of a whole scene, at most
 BLOCK_SIDE = 512
 BLOCK_BYTES = 64 * 2**20  # of one block with all its bands
 
-Progress = Callable[[str, int, int], None]
 RgbBands = tuple[int, int, int]  # red, green, blue
 
 
@@ -53,9 +53,7 @@ class Views:
         return bool(np.isfinite(overview[:, row // factor, column // factor]).all())
 
 
-def draw_views(
-    views: Sequence[View], *, height: int, width: int, textured: int, progress: Progress = lambda *_: None
-) -> Views:
+def draw_views(views: Sequence[View], *, height: int, width: int, textured: int, progress: Progress = silent) -> Views:
     """Draw overviews of all views in one pass, and details where one of the views has the most texture.
 
     Args:

@@ -26,6 +26,7 @@ from pifnet_cli.fusion.pair_operator import PairOperator
 from pifnet_cli.fusion.run import run_fusion
 from pifnet_cli.metrics.without_reference import WaldScores
 from pifnet_cli.pair.tile import degrade_msi
+from pifnet_cli.progress import Progress
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.raster.writer import WriteOptions, create_scene
 from pifnet_cli.scene import METHOD_FIELD, Grid, Pixels, Positions, Scene, Window
@@ -39,8 +40,6 @@ LEAST_SIDE = 4  # pixels of the twice degraded scene
 LEAST_PER_BAND = 3  # of its pixels for every coefficient of a regression on the MSI bands
 MTF_RANGE = 0.01, 0.95  # that `FuseSettings` takes
 NODATA = -9999.0
-
-Progress = Callable[[str, int, int], None]
 
 
 def wald_scores(

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pifnet_cli.metrics.area import ScoredArea, scored_area
 from pifnet_cli.metrics.running import HALO, QUALITY_BLOCK, RunningSurvey, Survey
 from pifnet_cli.metrics.spectral_angle import spectral_angle_deg
 from pifnet_cli.metrics.with_reference import Scores, running_totals, scores_from
+from pifnet_cli.progress import Progress, silent
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.reports.files import require_free, write_text
 from pifnet_cli.reports.pictures import ComparisonPicture, DifferenceMap, PseudoColour, rgb_bands, spectral_rmse
@@ -26,8 +27,6 @@ log = logging.getLogger(__name__)
 
 WAVELENGTH_TOLERANCE_NM = 0.5
 BLOCK_BYTES = 64 * 2**20  # of one scene's block; blocks of scenes with many bands are smaller
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def score_scene(
     settings: MetricsSettings,
     *,
     files: ReportFiles | None = None,
-    progress: Progress = lambda _stage, _done, _total: None,
+    progress: Progress = silent,
 ) -> Scores:
     """Score a fused scene against the true one, block by block.
 

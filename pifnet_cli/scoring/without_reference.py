@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +33,7 @@ from pifnet_cli.metrics.without_reference import (
 )
 from pifnet_cli.pair.alignment import Alignment
 from pifnet_cli.pair.tile import degrade_msi
+from pifnet_cli.progress import Progress, silent
 from pifnet_cli.raster.reader import SceneReader, bands_with_pixels, open_scene
 from pifnet_cli.scene import Grid, Pixels, Window
 from pifnet_cli.scoring.wald_level import wald_scores
@@ -43,8 +44,6 @@ from pifnet_models.classical.moments import MomentSums, SceneMoments
 log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 64 * 2**20  # of the fused scene's block; blocks of scenes with many bands are smaller
-
-Progress = Callable[[str, int, int], None]
 
 
 class QualityObserver(Protocol):
@@ -121,7 +120,7 @@ def score_without_reference(
     checkpoint: Path | None = None,
     operator: PairOperator | None = None,
     observers: Sequence[QualityObserver] = (),
-    progress: Progress = lambda _stage, _done, _total: None,
+    progress: Progress = silent,
 ) -> UnreferencedScores:
     """Score a fused scene by the pair that it was made from, block by block.
 
@@ -151,7 +150,7 @@ def score_open_scenes(
     *,
     checkpoint: Path | None = None,
     observers: Sequence[QualityObserver] = (),
-    progress: Progress = lambda _stage, _done, _total: None,
+    progress: Progress = silent,
 ) -> UnreferencedScores:
     """Score as `score_without_reference`, from scenes that are open already."""
     for observer in observers:

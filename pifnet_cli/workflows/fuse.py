@@ -1,15 +1,13 @@
 """A pair of files -> one file; what happens between is `fusion.run`."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from pifnet_cli.fusion.outputs import FileOutputs
 from pifnet_cli.fusion.plan import plan_fusion
 from pifnet_cli.fusion.run import FusedScene, chosen_bands, run_fusion
+from pifnet_cli.progress import Progress, silent
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.settings import FuseSettings
-
-Progress = Callable[[str, int, int], None]
 
 
 def fuse_scene(
@@ -19,7 +17,7 @@ def fuse_scene(
     settings: FuseSettings,
     *,
     checkpoint: Path | None = None,
-    progress: Progress = lambda _stage, _done, _total: None,
+    progress: Progress = silent,
 ) -> FusedScene:
     """Fuse a pair into one scene with the bands of the first and the pixels of the second.
 

@@ -1,6 +1,5 @@
 """All that can be said of a fused scene: against its reference, by its pair, or both."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from pifnet_cli.errors import SettingsError
 from pifnet_cli.fusion.pair_operator import PairOperator
 from pifnet_cli.metrics.with_reference import Scores
 from pifnet_cli.metrics.without_reference import UnreferencedScores
+from pifnet_cli.progress import Progress, silent
 from pifnet_cli.raster.reader import open_scene, reopen_scene
 from pifnet_cli.reports.files import require_free, write_text
 from pifnet_cli.reports.pictures import ConsistencyMaps
@@ -18,8 +18,6 @@ from pifnet_cli.reports.scores import agreement_csv, assessment_csv
 from pifnet_cli.scoring.with_reference import ReportFiles, score_scene
 from pifnet_cli.scoring.without_reference import fused_and_pair, score_open_scenes
 from pifnet_cli.settings import MetricsSettings
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ def assess_scene(
     *,
     files: ReportFiles | None = None,
     checkpoint: Path | None = None,
-    progress: Progress = lambda _stage, _done, _total: None,
+    progress: Progress = silent,
 ) -> Assessment:
     """Score a fused scene against its reference, by its pair, or both.
 

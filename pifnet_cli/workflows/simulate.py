@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from pifnet_cli.degrade.record import RECORD_NAME, scene_record, simulation_reco
 from pifnet_cli.degrade.sensor_model import SensorModel
 from pifnet_cli.degrade.srf import SpectralProjection, spectral_projection
 from pifnet_cli.errors import GridError
+from pifnet_cli.progress import Progress, silent
 from pifnet_cli.raster.formats import output_files
 from pifnet_cli.raster.publishing.folder import OutputFolder
 from pifnet_cli.raster.publishing.publication import sidecars
@@ -30,8 +30,6 @@ SCENE_NAMES = ("lr_hsi", "hr_msi", "reference")
 SUFFIXES = {SceneFormat.GEOTIFF: ".tif", SceneFormat.ENVI: ".hdr"}
 NODATA = -9999.0  # where the source names none
 LARGEST_TILE = 512
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ def simulate_scene(
     folder: Path,
     settings: SimulateSettings,
     *,
-    progress: Progress = lambda _stage, _done, _total: None,
+    progress: Progress = silent,
 ) -> SimulatedPair:
     """Degrade a hyperspectral scene into a pair of which the truth is known.
 
