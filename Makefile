@@ -29,6 +29,7 @@ test: $(VENV)/.test
 	$(BIN)/pytest
 
 bench: $(VENV)/.test  # those that need no data; others take a scene, or the folder of real scenes
+	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/scan.py
 	$(BIN)/python benchmarks/network.py
 	$(BIN)/python benchmarks/network_times.py --sides 64
