@@ -21,12 +21,12 @@ demo: $(BIN)/pifnet
 	$(BIN)/pifnet fuse sample_data/lr.hdr sample_data/hr.tif --output demo/fused.tif --overwrite
 	$(BIN)/pifnet metrics demo/fused.tif sample_data/reference.tif
 
-test: $(VENV)/.test
+test: $(VENV)/.test  # tests run in a process for each core
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 bench: $(VENV)/.test  # those that need no data; others take a scene, or the folder of real scenes
 	$(BIN)/python benchmarks/import_time.py

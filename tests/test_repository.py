@@ -48,7 +48,7 @@ def test_every_check_has_a_hook_and_no_hook_checks_anything_else():
 
 @pytest.mark.parametrize("check", _checks())
 def test_tests_run_before_a_push_and_all_else_before_a_commit(check):
-    stage = "pre-push" if check.endswith("pytest") else "pre-commit"
+    stage = "pre-push" if check.startswith(".venv/bin/pytest ") else "pre-commit"
     assert f"stages: [{stage}]" in _hooks()[check]
     assert "language: system" in _hooks()[check]
 

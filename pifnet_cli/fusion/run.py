@@ -18,7 +18,7 @@ from pifnet_cli.fusion.closed_form import Sigma, scene_anchor, training_free_eng
 from pifnet_cli.fusion.gaps import GapEngine
 from pifnet_cli.fusion.outputs import Outputs
 from pifnet_cli.fusion.plan import FusionPlan, plan_fusion
-from pifnet_cli.fusion.screening import Witness, notices
+from pifnet_cli.fusion.screening import Screening, notices
 from pifnet_cli.fusion.statistics import Sums, scene_statistics
 from pifnet_cli.fusion.uncertainty import BandErrors
 from pifnet_cli.pair.tile import FusedTile, PairGeometry, PairTile, TileEngine, plan_windows
@@ -127,7 +127,7 @@ def run_fusion(
         lr = chosen_bands(lr, settings.bands)
         plan = plan_fusion(lr, hr, output, settings, checkpoint=checkpoint)
         outputs.require(plan)
-        seen = Witness(lr, lr.scene), Witness(hr, hr.scene)
+        seen = Screening(lr, lr.scene), Screening(hr, hr.scene)
         engine = _engine(plan, lr, hr, settings, seen=seen, progress=progress)
         plan = _with_dead_bands(plan, seen[0].live)
         ahead, errors = RowReader(lr), BandErrors(plan.target.bands.count)
@@ -214,7 +214,7 @@ def _engine(
     hr: OpenScene,
     settings: FuseSettings,
     *,
-    seen: tuple[Witness, Witness],
+    seen: tuple[Screening, Screening],
     progress: Progress,
 ) -> TileEngine:
     """The method, with what is global to the pair.
@@ -228,8 +228,8 @@ def _engine(
             f"{lr.scene.path}: {error} ({hr.scene.path}); one has nodata where the other has pixels; check nodata "
             f"values with: pifnet info FILE"
         ) from error
-    for scene, witness in zip((lr.scene, hr.scene), seen, strict=True):
-        for notice in notices(scene, witness):
+    for scene, screening in zip((lr.scene, hr.scene), seen, strict=True):
+        for notice in notices(scene, screening):
             log.warning(notice)
     method, engine = plan.choice.method, _method_engine(plan, statistics, settings, lr, hr)
     return engine if method.facts.gaps is Gaps.LEFT else GapEngine(engine, statistics, method=method)
@@ -262,7 +262,7 @@ def _method_engine(
     )
 
 
-def _statistics(plan: FusionPlan, lr: Witness, hr: Witness, progress: Progress) -> Regression | SceneMoments:
+def _statistics(plan: FusionPlan, lr: Screening, hr: Screening, progress: Progress) -> Regression | SceneMoments:
     """What the method asks of the whole scene, in one pass over the LR-HSI."""
     return scene_statistics(
         _sums(plan.choice.method, hsi_bands=len(lr.live), msi_bands=len(hr.live)),

@@ -25,7 +25,7 @@ class Fill(NamedTuple):
     end: str
 
 
-class Witness:
+class Screening:
     """Passes windows of a scene on, and remembers what it saw.
 
     Values that cannot belong to the ground are not passed on: one of them outweighs a whole scene in its moments.
@@ -112,18 +112,18 @@ def plausible_range(reader: WindowReader, grid: Grid) -> tuple[Floats, Floats]:
     return low, high
 
 
-def notices(scene: Scene, witness: Witness) -> list[str]:
+def notices(scene: Scene, screening: Screening) -> list[str]:
     """What the user should know of a scene, a sentence each."""
     told = []
-    if witness.fill is not None:
-        value, share, end = witness.fill
+    if screening.fill is not None:
+        value, share, end = screening.fill
         told.append(
             f"{scene.path}: {share:.1%} of its pixels are {value:g} in all bands, its {end} number; if that is fill or "
             f"saturation, declare it: {_declaration(scene, value)}"
         )
-    if witness.absurd:
+    if screening.absurd:
         told.append(
-            f"{scene.path}: {witness.absurd} values lie absurdly far from all others; the scene's statistics are taken "
+            f"{scene.path}: {screening.absurd} values lie absurdly far from all others; the scene's statistics are taken "
             "without them, but they are fused as they are; is a nodata value missing?"
         )
     return told

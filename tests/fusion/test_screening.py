@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from pifnet_cli.fusion.screening import Witness, notices, plausible_range
+from pifnet_cli.fusion.screening import Screening, notices, plausible_range
 from pifnet_cli.scene import Bands, Grid, Scene, Window
 
 HEIGHT, WIDTH = 40, 50
@@ -25,12 +25,12 @@ def _scene(pixels, name="hr.tif", **coding):
     return Scene(Path(name), grid, Bands(len(pixels)), **coding)
 
 
-def _witness(pixels, **coding):
+def _screened(pixels, **coding):
     """After a pass over the scene, in two windows."""
-    witness = Witness(Pixels(pixels), _scene(pixels, **coding))
+    screening = Screening(Pixels(pixels), _scene(pixels, **coding))
     for window in (Window(0, 0, 25, WIDTH), Window(25, 0, 15, WIDTH)):
-        witness.read(window)
-    return witness
+        screening.read(window)
+    return screening
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def ground():
 @pytest.mark.parametrize(("value", "end"), [(0.0, "lowest"), (-9999.0, "lowest"), (65535.0, "highest")])
 def test_one_extreme_number_in_all_bands_is_fill(ground, value, end):
     ground[:, :10] = value
-    fill = _witness(ground).fill
+    fill = _screened(ground).fill
     assert (fill.value, fill.end) == (value, end)
     assert fill.share == pytest.approx(0.25)
 
@@ -51,7 +51,7 @@ def test_fill_is_found_as_it_is_stored_whatever_the_bands_gains(ground):
     coded = np.rint((ground - np.array(offsets)[:, None, None]) / np.array(scales)[:, None, None])
     coded[:, 30:] = 0
     physical = coded * np.array(scales)[:, None, None] + np.array(offsets)[:, None, None]
-    fill = _witness(physical.astype(np.float32), scales=scales, offsets=offsets).fill
+    fill = _screened(physical.astype(np.float32), scales=scales, offsets=offsets).fill
     assert (fill.value, fill.end) == (0, "lowest")
 
 
@@ -68,37 +68,37 @@ def test_what_is_no_fill(ground, kind):
             ground[:] = 7
         case "nodata":
             ground[:] = np.nan
-    assert _witness(ground).fill is None
+    assert _screened(ground).fill is None
 
 
 def test_a_lower_number_that_comes_later_is_the_fill(ground):
     ground[:, :20] = 0
     ground[:, 30:] = -1
-    assert _witness(ground).fill.value == -1
+    assert _screened(ground).fill.value == -1
 
 
 def test_bands_with_a_valid_pixel_are_live(ground):
     ground[0], ground[1] = np.nan, np.nan
     ground[1, 39, 49] = 0.3
-    assert _witness(ground).live.tolist() == [False, True, True]
+    assert _screened(ground).live.tolist() == [False, True, True]
 
 
 @pytest.mark.parametrize("value", [-9999.0, 65535.0, 60.0])
 def test_absurd_values_are_counted_and_not_passed_on(ground, value):
     before = ground.copy()
     ground[2, 7, 9] = value
-    witness = Witness(Pixels(ground), _scene(ground))
-    passed_on = witness.read(Window(0, 0, HEIGHT, WIDTH))
+    screening = Screening(Pixels(ground), _scene(ground))
+    passed_on = screening.read(Window(0, 0, HEIGHT, WIDTH))
     before[2, 7, 9] = np.nan
     np.testing.assert_array_equal(passed_on, before)
-    assert witness.absurd == 1
+    assert screening.absurd == 1
     assert ground[2, 7, 9] == np.float32(value)
 
 
 def test_clouds_and_glints_are_not_absurd(ground):
     ground[:, :2] = 1.2
     ground[:, 3, 3] = 5.0
-    assert _witness(ground).absurd == 0
+    assert _screened(ground).absurd == 0
 
 
 def test_nothing_is_absurd_in_a_band_that_does_not_vary(ground):
@@ -108,7 +108,7 @@ def test_nothing_is_absurd_in_a_band_that_does_not_vary(ground):
     low, high = plausible_range(Pixels(ground), _scene(ground).grid)
     assert (low[1:] == -np.inf).all()
     assert (high[1:] == np.inf).all()
-    assert _witness(ground).absurd == 0
+    assert _screened(ground).absurd == 0
 
 
 def test_the_range_of_a_large_scene_comes_from_windows_all_over_it():
@@ -122,10 +122,10 @@ def test_the_range_of_a_large_scene_comes_from_windows_all_over_it():
                                              ("hr.img", "data ignore value = 0 in its header")])  # fmt: skip
 def test_the_remedy_is_that_of_the_format(ground, name, words):
     ground[:, :10] = 0
-    (told,) = notices(_scene(ground, name), _witness(ground))
+    (told,) = notices(_scene(ground, name), _screened(ground))
     assert "25.0% of its pixels are 0 in all bands, its lowest number" in told
     assert words in told
 
 
 def test_a_sound_scene_is_not_talked_about(ground):
-    assert notices(_scene(ground), _witness(ground)) == []
+    assert notices(_scene(ground), _screened(ground)) == []
