@@ -123,8 +123,8 @@ def notices(scene: Scene, screening: Screening) -> list[str]:
         )
     if screening.absurd:
         told.append(
-            f"{scene.path}: {screening.absurd} values lie absurdly far from all others; the scene's statistics are taken "
-            "without them, but they are fused as they are; is a nodata value missing?"
+            f"{scene.path}: {screening.absurd} values lie absurdly far from all others; the scene's statistics are "
+            "taken without them, but they are fused as they are; is a nodata value missing?"
         )
     return told
 
