@@ -9,6 +9,7 @@ and urban-5 by regression and by both checkpoints; prints the held-out curves an
 import argparse
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,7 @@ def mean_psnr(work: Path, *, checkpoint: Path | None = None) -> float:
         pair, output = work / name, work / f"{name}_fused.tif"
         output.unlink(missing_ok=True)
         settings = FuseSettings(method=Method.PIFNET if checkpoint else Method.REGRESSION, protocol=Protocol.PAPER)
-        fuse_scene(pair / "lr_hsi.tif", pair / "hr_msi.tif", output, settings, checkpoint=checkpoint)
+        fuse_scene(pair / "lr_hsi.tif", pair / "hr_msi.tif", output, replace(settings, checkpoint=checkpoint))
         with rasterio.open(output) as fused, rasterio.open(pair / "reference.tif") as reference:
             found.append(scores(fused.read(), reference.read(), ratio=4).psnr)
     return float(np.mean(found))

@@ -11,6 +11,7 @@ result: 1 means that nothing in the picture tells where a tile ended.
 
 import argparse
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def fused(folder: Path, method: Method | None, checkpoint: Path | None, tiles: t
         method=method, tile_size=size, overlap=overlap, halo=halo, dtype="float32", overwrite=Overwrite.REPLACE
     )
     pair, output = folder / "pair", folder / "fused.tif"
-    fuse_scene(pair / "lr_hsi.tif", pair / "hr_msi.tif", output, settings, checkpoint=checkpoint)
+    fuse_scene(pair / "lr_hsi.tif", pair / "hr_msi.tif", output, replace(settings, checkpoint=checkpoint))
     with rasterio.open(output) as dataset:
         return dataset.read().astype(np.float64)
 

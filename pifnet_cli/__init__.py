@@ -4,22 +4,27 @@
 as functions; `help(pifnet.fuse)` tells more. They are loaded when they are first named.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
 __all__ = ["estimate", "fuse", "info", "methods", "score", "simulate", "train"]
 
 if TYPE_CHECKING:
-    from pifnet_cli.api import estimate, fuse, info, methods, score, simulate, train
+    from pifnet_cli.api.estimate import estimate
+    from pifnet_cli.api.fuse import fuse
+    from pifnet_cli.api.info import info
+    from pifnet_cli.api.methods import methods
+    from pifnet_cli.api.score import score
+    from pifnet_cli.api.simulate import simulate
+    from pifnet_cli.api.train import train
 
 
 def __getattr__(name: str) -> Any:
-    """A function of the API, loaded now."""
+    """A function of the API, loaded now: importing what it needs costs a tenth of a second."""
     if name not in __all__:
         raise AttributeError(f"module 'pifnet_cli' has no attribute {name!r}")
-    from pifnet_cli import api  # noqa: PLC0415 - only where it is used: the import costs a tenth of a second
-
-    return getattr(api, name)
+    return getattr(import_module(f"pifnet_cli.api.{name}"), name)
 
 
 def __dir__() -> list[str]:

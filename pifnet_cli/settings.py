@@ -90,6 +90,7 @@ class FuseSettings:
     """
 
     method: Method | None = None
+    checkpoint: Path | None = None
     tile_size: int = 288
     overlap: int = 32
     halo: int = 16
@@ -112,6 +113,10 @@ class FuseSettings:
         require(
             self.uncertainty is None or self.method is None or self.method.facts.tells_sigma,
             f"--uncertainty: only kriging says how far it may be off, {self.method} does not; leave one of them out",
+        )
+        require(
+            self.uncertainty is None or self.checkpoint is None,
+            "--uncertainty: only kriging says how far it may be off, a network does not; leave --checkpoint out",
         )
         require(
             self.shift is None or self.align is Align.SHIFT,
@@ -141,18 +146,24 @@ class FuseSettings:
 
 @dataclass(frozen=True)
 class MetricsSettings:
-    """Scores of a fused scene: against its reference, or by the pair that it was made from (the last four fields)."""
+    """Scores of a fused scene: against its reference, or by the pair that it was made from (the last five fields).
+
+    Scenes are read in blocks of `block_size` pixels along their sides, fewer where all bands would take more than
+    `block_bytes`.
+    """
 
     ratio: float | None = None
     border: int = 0
     compat: Compat = Compat.NONE
     rgb_bands: tuple[int, int, int] | None = None
     block_size: int = 256
+    block_bytes: int = 64 * 2**20
     overwrite: Overwrite = Overwrite.REFUSE
     protocol: Protocol | None = None
     mtf_at_nyquist: float | None = None
     wald: Wald = Wald.SKIP
     method: Method | None = None
+    checkpoint: Path | None = None
 
     def __post_init__(self) -> None:
         mtf = self.mtf_at_nyquist

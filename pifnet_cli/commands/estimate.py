@@ -38,10 +38,10 @@ def estimate(
 
     Example: pifnet estimate lr.hdr hr.tif
     """
-    from pifnet_cli import api
+    import pifnet_cli as pifnet
 
     with reporting(quiet):
-        record = api.estimate(lr_hsi, hr_msi, align=align, srf_csv=srf_csv, overwrite=overwrite).record
+        record = pifnet.estimate(lr_hsi, hr_msi, align=align, srf_csv=srf_csv, overwrite=overwrite).record
     print_record(record, as_json=as_json, for_people=_with_bands_summed_up)
 
 

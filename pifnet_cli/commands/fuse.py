@@ -113,10 +113,10 @@ def fuse(
     """
     shown = options.pixels(points)
 
-    from pifnet_cli import api
+    import pifnet_cli as pifnet
 
     with reporting(quiet) as progress:
-        fused = api.fuse(
+        fused = pifnet.fuse(
             lr_hsi,
             hr_msi,
             output,

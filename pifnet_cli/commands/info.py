@@ -20,10 +20,10 @@ def info(
 
     Example: pifnet info scene.hdr --json
     """
-    from pifnet_cli import api
+    import pifnet_cli as pifnet
 
     with reporting(quiet=True):  # remarks are part of the answer here
-        record = api.info(file).record
+        record = pifnet.info(file).record
     print_record(record, as_json=as_json, for_people=_scene_facts if record["kind"] == "scene" else _checkpoint_facts)
 
 

@@ -22,9 +22,9 @@ def methods(
 
     Example: pifnet methods --hsi-bands 103 --msi-bands 4 --ratio 4
     """
-    from pifnet_cli import api
+    import pifnet_cli as pifnet
 
-    listed = api.methods(hsi_bands=hsi_bands, msi_bands=msi_bands, ratio=ratio)
+    listed = pifnet.methods(hsi_bands=hsi_bands, msi_bands=msi_bands, ratio=ratio)
     if bibtex:
         typer.echo("\n\n".join(dict.fromkeys(entry for method in listed for entry in method.bibtex)))
         return

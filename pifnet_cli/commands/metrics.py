@@ -126,11 +126,11 @@ def metrics(
 
     from rich.console import Console
 
-    from pifnet_cli import api
+    import pifnet_cli as pifnet
     from pifnet_cli.reports.scores import assessment_tables
 
     with reporting(quiet) as progress:
-        found = api.score(
+        found = pifnet.score(
             fused,
             reference,
             lr=lr,

@@ -44,10 +44,10 @@ def simulate(
 
     Example: pifnet simulate scene.tif -o pair --ratio 4 --srf sentinel-2
     """
-    from pifnet_cli import api
+    import pifnet_cli as pifnet
 
     with reporting(quiet) as progress:
-        pair = api.simulate(
+        pair = pifnet.simulate(
             scene,
             output,
             ratio=ratio,

@@ -163,10 +163,10 @@ def train(
     """
     arguments = _hyper_parameters(network or [])
 
-    from pifnet_cli import api
+    import pifnet_cli as pifnet
 
     with reporting(quiet), _training_bar(quiet) as progress:
-        result = api.train(
+        result = pifnet.train(
             inputs,
             output,
             method=method,

@@ -44,9 +44,7 @@ class FusionPlan:
         return [self.target] if self.uncertainty is None else [self.target, self.uncertainty]
 
 
-def plan_fusion(
-    lr: OpenScene, hr: OpenScene, output: Path, settings: FuseSettings, *, checkpoint: Path | None = None
-) -> FusionPlan:
+def plan_fusion(lr: OpenScene, hr: OpenScene, output: Path, settings: FuseSettings) -> FusionPlan:
     """Decide sensor model, method, tiles and output; of the pixels, a few windows are looked at.
 
     Args:
@@ -54,15 +52,11 @@ def plan_fusion(
         hr: The HR-MSI.
         output: What the result will be called.
         settings: How.
-        checkpoint: The network to be used.
 
     Raises:
         PifnetError: The scenes do not fit each other, or the method asked for does not fit them.
     """
-    if settings.uncertainty is not None and checkpoint is not None:
-        raise SettingsError(
-            "--uncertainty: only kriging says how far it may be off, a network does not; leave --checkpoint out"
-        )
+    checkpoint = settings.checkpoint
     header = None if checkpoint is None else read_header(checkpoint)
     operator = find_operator(lr, hr, settings, header=header)
     choice = choose_method(

@@ -105,7 +105,6 @@ def run_fusion(
     settings: FuseSettings,
     outputs: Outputs,
     *,
-    checkpoint: Path | None = None,
     progress: Progress = silent,
 ) -> FusedScene:
     """Fuse two open scenes.
@@ -116,7 +115,6 @@ def run_fusion(
         output: What the result is called.
         settings: How.
         outputs: Where results go; they appear complete or not at all.
-        checkpoint: A trained network; without one the best method known to fit is chosen.
         progress: Called with the stage's name, steps done, and steps in all.
 
     Raises:
@@ -125,7 +123,7 @@ def run_fusion(
     # BLAS threads wait for cores that torch's threads hold, and the other way round (docs/decisions.md).
     with threadpool_limits(limits=1, user_api="blas"):
         lr = chosen_bands(lr, settings.bands)
-        plan = plan_fusion(lr, hr, output, settings, checkpoint=checkpoint)
+        plan = plan_fusion(lr, hr, output, settings)
         outputs.require(plan)
         seen = Screening(lr, lr.scene), Screening(hr, hr.scene)
         engine = _engine(plan, lr, hr, settings, seen=seen, progress=progress)

@@ -172,11 +172,15 @@ def _scored(
     _write(_scene(hr, degradation.hr.scene, degradation.hr_grid), degradation.hr_msi, side=HR_BLOCK)
     _write(_scene(truth, degradation.lr.scene, degradation.hr_grid), degradation.reference, side=HR_BLOCK)
     settings = FuseSettings(
-        method=method, align=Align.NONE, mtf_at_nyquist=degradation.mtf, protocol=degradation.protocol
+        method=method,
+        checkpoint=checkpoint,
+        align=Align.NONE,
+        mtf_at_nyquist=degradation.mtf,
+        protocol=degradation.protocol,
     )
     outputs = FileOutputs(inputs=[lr, hr], overwrite=Overwrite.REFUSE)
     with open_scene(lr) as once_more, open_scene(hr) as degraded:
-        result = run_fusion(once_more, degraded, fused, settings, outputs, checkpoint=checkpoint, progress=progress)
+        result = run_fusion(once_more, degraded, fused, settings, outputs, progress=progress)
     ratio = max(degradation.operator.alignment.ratio, 1.0)
     scores = score_scene(fused, truth, MetricsSettings(ratio=ratio), progress=progress)
     return WaldScores(result.plan.choice.method.value, scores)

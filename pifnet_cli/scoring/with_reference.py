@@ -26,7 +26,6 @@ from pifnet_cli.settings import MetricsSettings
 log = logging.getLogger(__name__)
 
 WAVELENGTH_TOLERANCE_NM = 0.5
-BLOCK_BYTES = 64 * 2**20  # of one scene's block; blocks of scenes with many bands are smaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def score_scene(
         require_free(files.asked_for, inputs=inputs, overwrite=settings.overwrite)
         pair = _comparable_pair(fused_reader, reference_reader, border=settings.border)
         whole = Window(0, 0, pair.area.height, pair.area.width)
-        blocks = list(whole.blocks(_block_side(settings.block_size, bands=pair.bands.count)))
+        blocks = list(whole.blocks(_block_side(settings, bands=pair.bands.count)))
         survey = _survey(pair, blocks, progress)
         pictures = _pictures(pair, survey.survey(), settings, files)
         totals = running_totals(survey, compat=settings.compat)
@@ -159,10 +158,10 @@ def require_same_crs(fused: Scene, reference: Scene, *, role: str = "reference")
         )
 
 
-def _block_side(largest: int, *, bands: int) -> int:
-    """Side of a block: a multiple of `QUALITY_BLOCK` whose pixels, with their margin, take `BLOCK_BYTES` at most."""
-    affordable = math.isqrt(BLOCK_BYTES // (4 * bands)) - 2 * HALO
-    return max(min(largest, affordable) // QUALITY_BLOCK, 1) * QUALITY_BLOCK
+def _block_side(settings: MetricsSettings, *, bands: int) -> int:
+    """Side of a block: a multiple of `QUALITY_BLOCK` whose pixels, with their margin, keep to the settings."""
+    affordable = math.isqrt(settings.block_bytes // (4 * bands)) - 2 * HALO
+    return max(min(settings.block_size, affordable) // QUALITY_BLOCK, 1) * QUALITY_BLOCK
 
 
 def _survey(pair: ScoredPair, blocks: Sequence[Window], progress: Progress) -> RunningSurvey:

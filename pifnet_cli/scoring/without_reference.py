@@ -43,8 +43,6 @@ from pifnet_models.classical.moments import MomentSums, SceneMoments
 
 log = logging.getLogger(__name__)
 
-BLOCK_BYTES = 64 * 2**20  # of the fused scene's block; blocks of scenes with many bands are smaller
-
 
 class QualityObserver(Protocol):
     """What a pass over the scenes can fill, as maps and histograms. Pixels that are not scored are NaN in all bands."""
@@ -117,7 +115,6 @@ def score_without_reference(
     hr_msi: Path,
     settings: MetricsSettings,
     *,
-    checkpoint: Path | None = None,
     operator: PairOperator | None = None,
     observers: Sequence[QualityObserver] = (),
     progress: Progress = silent,
@@ -129,7 +126,6 @@ def score_without_reference(
         lr_hsi: The LR-HSI.
         hr_msi: The HR-MSI; may be larger.
         settings: How; the sensor's blur as `fuse_scene` takes it.
-        checkpoint: Of the network that the Wald-level score is to be of.
         operator: Blur and grids of the pair where they are known; else they are found as for a fusion.
         observers: Shown every block of either level.
         progress: Called with the stage's name, steps done, and steps in all.
@@ -141,14 +137,13 @@ def score_without_reference(
         stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
         fused_reader, lr, hr = (stack.enter_context(open_scene(path)) for path in (fused, lr_hsi, hr_msi))
         scenes = fused_and_pair(fused_reader, lr, hr, settings, operator=operator)
-        return score_open_scenes(scenes, settings, checkpoint=checkpoint, observers=observers, progress=progress)
+        return score_open_scenes(scenes, settings, observers=observers, progress=progress)
 
 
 def score_open_scenes(
     scenes: FusedAndPair,
     settings: MetricsSettings,
     *,
-    checkpoint: Path | None = None,
     observers: Sequence[QualityObserver] = (),
     progress: Progress = silent,
 ) -> UnreferencedScores:
@@ -169,7 +164,7 @@ def score_open_scenes(
         scenes.lr_window,
         method=settings.method,
         noted=scenes.fused.scene,
-        checkpoint=checkpoint,
+        checkpoint=settings.checkpoint,
         progress=progress,
     )
     return replace(scores, wald=wald)
@@ -216,7 +211,7 @@ def _lr_level(
     _, side = block_sides(scenes.alignment.ratio)
     sums = LevelSums(bands=len(scenes.bands), msi_bands=msi_bands, compared=len(scenes.bands), side=side)
     moments = MomentSums(hsi_bands=len(scenes.bands), msi_bands=msi_bands)
-    blocks = list(Window(0, 0, whole.height, whole.width).blocks(_lr_block_side(scenes, settings.block_size, side)))
+    blocks = list(Window(0, 0, whole.height, whole.width).blocks(_lr_block_side(scenes, settings, side)))
     for done, block in enumerate(blocks, start=1):
         degraded, lr_hsi, msi_low = scenes.read_lr_level(block.moved_by(whole.row, whole.column))
         counts = sums.add(lr_hsi, msi_low, degraded, lr_hsi)
@@ -241,7 +236,7 @@ def _hr_level(
     msi_bands, (weights, offsets) = scenes.hr.scene.bands.count, (part.astype(np.float32) for part in projection)
     side, _ = block_sides(scenes.alignment.ratio)
     sums = LevelSums(bands=len(scenes.bands), msi_bands=msi_bands, compared=msi_bands, side=side)
-    affordable = min(settings.block_size, _affordable_side(scenes))
+    affordable = min(settings.block_size, _affordable_side(scenes, settings))
     blocks = list(Window(0, 0, scenes.area.height, scenes.area.width).blocks(_multiple(affordable, side)))
     for done, block in enumerate(blocks, start=1):
         fused, hr_msi = scenes.read_hr_level(block)
@@ -295,14 +290,14 @@ def _nothing_to_score(scenes: FusedAndPair) -> SceneReadError:
     )
 
 
-def _lr_block_side(scenes: FusedAndPair, wanted: int, step: int) -> int:
+def _lr_block_side(scenes: FusedAndPair, settings: MetricsSettings, step: int) -> int:
     """LR pixels along the side of a block: a multiple of `step`, as many as memory allows."""
-    affordable = min(wanted, _affordable_side(scenes) - 2 * scenes.operator.psf.radius)
+    affordable = min(settings.block_size, _affordable_side(scenes, settings) - 2 * scenes.operator.psf.radius)
     return _multiple(int(affordable / scenes.alignment.ratio), step)
 
 
-def _affordable_side(scenes: FusedAndPair) -> int:
-    return math.isqrt(BLOCK_BYTES // (4 * len(scenes.bands)))
+def _affordable_side(scenes: FusedAndPair, settings: MetricsSettings) -> int:
+    return math.isqrt(settings.block_bytes // (4 * len(scenes.bands)))
 
 
 def _multiple(side: int, step: int) -> int:

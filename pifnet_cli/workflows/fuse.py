@@ -16,7 +16,6 @@ def fuse_scene(
     output: Path,
     settings: FuseSettings,
     *,
-    checkpoint: Path | None = None,
     progress: Progress = silent,
 ) -> FusedScene:
     """Fuse a pair into one scene with the bands of the first and the pixels of the second.
@@ -26,8 +25,7 @@ def fuse_scene(
         hr_msi: HR-MSI of the same ground.
         output: Result; its extension chooses the format. Appears complete or not at all, and together with the raster
             of `settings.uncertainty`.
-        settings: How.
-        checkpoint: A trained network; without one the best method known to fit is chosen.
+        settings: How; without method and checkpoint the best method known to fit is chosen.
         progress: Called with the stage's name, steps done, and steps in all.
 
     Raises:
@@ -35,15 +33,13 @@ def fuse_scene(
     """
     outputs = _outputs(lr_hsi, hr_msi, settings)
     with open_scene(lr_hsi) as lr, open_scene(hr_msi) as hr:
-        return run_fusion(lr, hr, output, settings, outputs, checkpoint=checkpoint, progress=progress)
+        return run_fusion(lr, hr, output, settings, outputs, progress=progress)
 
 
-def preview_fusion(
-    lr_hsi: Path, hr_msi: Path, output: Path, settings: FuseSettings, *, checkpoint: Path | None = None
-) -> FusedScene:
+def preview_fusion(lr_hsi: Path, hr_msi: Path, output: Path, settings: FuseSettings) -> FusedScene:
     """What `fuse_scene` would do, after the same checks of inputs and output; nothing is written."""
     with open_scene(lr_hsi) as lr, open_scene(hr_msi) as hr:
-        plan = plan_fusion(chosen_bands(lr, settings.bands), hr, output, settings, checkpoint=checkpoint)
+        plan = plan_fusion(chosen_bands(lr, settings.bands), hr, output, settings)
         _outputs(lr_hsi, hr_msi, settings).require(plan)
     return FusedScene(plan)
 

@@ -54,7 +54,6 @@ def assess_scene(
     settings: MetricsSettings,
     *,
     files: ReportFiles | None = None,
-    checkpoint: Path | None = None,
     progress: Progress = silent,
 ) -> Assessment:
     """Score a fused scene against its reference, by its pair, or both.
@@ -66,7 +65,6 @@ def assess_scene(
         settings: How.
         files: Reports. With a reference all but the CSV of scores are about it; without one the maps and the bands'
             scores are about the agreement with the LR-HSI, and there is no quicklook.
-        checkpoint: Of the network that the Wald-level score is to be of.
         progress: Called with the stage's name, steps done, and steps in all.
 
     Raises:
@@ -79,11 +77,11 @@ def assess_scene(
         return Assessment(score_scene(fused, reference, settings, files=files, progress=progress))
     _require_free(files, [fused, *pair, *([reference] if reference else [])], settings)
     if reference is None:
-        by_pair = _by_pair(fused, pair, settings, checkpoint=checkpoint, progress=progress)
+        by_pair = _by_pair(fused, pair, settings, progress=progress)
         _write_without_reference(by_pair, fused, pair, files)
         return Assessment(None, by_pair)
     scores = score_scene(fused, reference, settings, files=replace(files, csv=None), progress=progress)
-    by_pair = _by_pair(fused, pair, settings, checkpoint=checkpoint, progress=progress)
+    by_pair = _by_pair(fused, pair, settings, progress=progress)
     if files.csv is not None:
         paths = {"fused": fused, "reference": reference, "lr": pair[0], "hr": pair[1]}
         write_text(files.csv, assessment_csv(scores, by_pair.scores, paths=paths))
@@ -95,7 +93,6 @@ def _by_pair(
     pair: tuple[Path, Path],
     settings: MetricsSettings,
     *,
-    checkpoint: Path | None,
     progress: Progress,
 ) -> PairAssessment:
     maps = ConsistencyMaps()
@@ -103,7 +100,7 @@ def _by_pair(
         stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
         fused_reader, lr, hr = (stack.enter_context(open_scene(path)) for path in (fused, *pair))
         scenes = fused_and_pair(fused_reader, lr, hr, settings)
-        scores = score_open_scenes(scenes, settings, checkpoint=checkpoint, observers=[maps], progress=progress)
+        scores = score_open_scenes(scenes, settings, observers=[maps], progress=progress)
     return PairAssessment(scores, maps, scenes.operator)
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -152,7 +154,7 @@ def test_a_scene_is_fused_by_a_checkpoint_in_tiles(paper, tmp_path):
     results = []
     for size, overlap, halo in ((160, 16, 0), (48, 16, 24)):
         settings = FuseSettings(tile_size=size, overlap=overlap, halo=halo, overwrite=Overwrite.REPLACE)
-        fuse_scene(lr, hr, tmp_path / "fused.tif", settings, checkpoint=paper[0])
+        fuse_scene(lr, hr, tmp_path / "fused.tif", replace(settings, checkpoint=paper[0]))
         with open_raster(tmp_path / "fused.tif") as dataset:
             results.append(dataset.read())
     spread = results[0].std()
@@ -164,5 +166,5 @@ def test_a_checkpoint_for_other_bands_is_refused(paper, tmp_path):
     with open_raster(lr) as dataset:
         fewer = write_scene(tmp_path / "fewer.tif", dataset.read()[:5], transform=dataset.transform)
     with pytest.raises(CheckpointError, match=r"7 bands.* 5"):
-        fuse_scene(fewer, hr, tmp_path / "fused.tif", FuseSettings(), checkpoint=paper[0])
+        fuse_scene(fewer, hr, tmp_path / "fused.tif", FuseSettings(checkpoint=paper[0]))
     assert not (tmp_path / "fused.tif").exists()

@@ -54,11 +54,10 @@ def test_files_score_like_their_arrays(pair: tuple[Path, Path], block_size: int)
     same_scores(result, scores(*arrays(), ratio=4))
 
 
-def test_scenes_with_more_bands_are_read_in_smaller_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pifnet_cli.scoring.with_reference.BLOCK_BYTES", 7 * 4 * 45 * 45)  # 35 pixels: one block of 32
+def test_scenes_with_more_bands_are_read_in_smaller_blocks(tmp_path: Path) -> None:
     stages = []
     fused, reference = write_pair(tmp_path, *arrays())
-    settings = MetricsSettings(ratio=4)
+    settings = MetricsSettings(ratio=4, block_bytes=7 * 4 * 45 * 45)  # 35 pixels: one block of 32
     result = score_scene(fused, reference, settings, progress=lambda *step: stages.append(step))
     assert stages[-1] == ("scoring", 12, 12)
     same_scores(result, scores(*arrays(), ratio=4))

@@ -142,17 +142,15 @@ def test_the_truth_is_as_far_from_the_lr_hsi_as_its_noise(tmp_path: Path) -> Non
 # Streaming
 
 
-def test_scores_do_not_depend_on_the_blocks(pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scores_do_not_depend_on_the_blocks(pair, tmp_path: Path) -> None:
     lr, hr, truth = pair
     holes = truth + 0.02 * np.random.default_rng(0).normal(size=truth.shape).astype(np.float32)
     holes[:, 40:47, 60:75] = np.nan
     fused = written(tmp_path, holes)
     whole = score_without_reference(fused, lr, hr, TOLD)
-    monkeypatch.setattr("pifnet_cli.scoring.without_reference.BLOCK_BYTES", 4 * 7 * 60 * 60)
+    small = replace(TOLD, block_size=32, block_bytes=4 * 7 * 60 * 60)
     stages = []
-    parts = score_without_reference(
-        fused, lr, hr, replace(TOLD, block_size=32), progress=lambda *step: stages.append(step)
-    )
+    parts = score_without_reference(fused, lr, hr, small, progress=lambda *step: stages.append(step))
     assert stages[-1] == ("comparing with the HR-MSI", 16, 16)
     assert ("comparing with the LR-HSI", 16, 16) in stages
     np.testing.assert_allclose(numbers(parts), numbers(whole), rtol=1e-4)  # float32 products differ by their sizes

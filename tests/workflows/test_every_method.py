@@ -1,5 +1,7 @@
 """One contract for all methods, on files: whatever the grids, bands and holes, a whole result or one clear error."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
@@ -77,7 +79,7 @@ def _fused(method, pair, *, name="out", **settings):
         ratio = np.sqrt(abs(low.transform.determinant / high.transform.determinant))
     model = _checkpoint(method, folder, ratio=ratio, **shape) if method.is_network else None
     choice = FuseSettings(method=method, overwrite=Overwrite.REPLACE, **settings)
-    fuse_scene(lr, hr, folder / f"{name}.tif", choice, checkpoint=model)
+    fuse_scene(lr, hr, folder / f"{name}.tif", replace(choice, checkpoint=model))
     with rasterio.open(folder / f"{name}.tif") as dataset:
         image = dataset.read()
     return np.where(image == np.float32(NODATA), np.float32(np.nan), image)
@@ -265,7 +267,7 @@ def test_the_checkpoint_s_phase_holds_where_the_user_says_nothing(tmp_path):
         model = _checkpoint(Method.PSRT, tmp_path / trained, phase=trained.value)
         for asked in (None, *Phase):
             output = tmp_path / f"{trained}-{asked}.tif"
-            fuse_scene(lr, hr, output, FuseSettings(phase=asked), checkpoint=model)
+            fuse_scene(lr, hr, output, FuseSettings(phase=asked, checkpoint=model))
             with rasterio.open(output) as dataset:
                 images[trained, asked] = dataset.read()
     for trained in Phase:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
@@ -331,7 +333,7 @@ def test_a_checkpoint_s_blur_stands_unless_the_user_gives_one(asked, tmp_path):
     header = Header("pifnet", "anchored", {}, bands_record(Bands(14)), bands_record(Bands(3)), 4.0, sensor, 1.0)
     save_checkpoint(tmp_path / "model", Checkpoint(header, {"weight": np.zeros(2, dtype=np.float32)}))
     settings = FuseSettings(mtf_at_nyquist=asked)
-    record = preview_fusion(lr, hr, tmp_path / "fused.tif", settings, checkpoint=tmp_path / "model").record()
+    record = preview_fusion(lr, hr, tmp_path / "fused.tif", replace(settings, checkpoint=tmp_path / "model")).record()
     assert record["mtf"] == pytest.approx([asked or 0.25] * 2, abs=1e-3)
     assert record["shift corrected"] == pytest.approx(DISPLACED, abs=0.05)
 

@@ -193,7 +193,7 @@ def test_fuse_gives_what_validation_scored(pair, tmp_path, variant):
     settings = replace(TINY, variant=variant, validation=(pair,), steps=20, overrides=overriding(learning_rate=5e-3))
     result = train_model([pair], tmp_path / "model", settings)
     fuse_scene(
-        pair / "lr_hsi.tif", pair / "hr_msi.tif", tmp_path / "out.tif", FuseSettings(), checkpoint=tmp_path / "model"
+        pair / "lr_hsi.tif", pair / "hr_msi.tif", tmp_path / "out.tif", FuseSettings(checkpoint=tmp_path / "model")
     )
     with rasterio.open(tmp_path / "out.tif") as fused, rasterio.open(pair / "reference.tif") as truth:
         expected = scores(fused.read(), truth.read(), ratio=4).psnr

@@ -65,7 +65,7 @@ def pair(tmp_path_factory):
 
 
 def _fused_psnr(pair, model, output, **settings):
-    fuse_scene(pair / "lr_hsi.tif", pair / "hr_msi.tif", output, FuseSettings(**settings), checkpoint=model)
+    fuse_scene(pair / "lr_hsi.tif", pair / "hr_msi.tif", output, FuseSettings(**settings, checkpoint=model))
     with rasterio.open(output) as fused, rasterio.open(pair / "reference.tif") as truth:
         return scores(fused.read(), truth.read(), ratio=4).psnr
 
@@ -160,7 +160,7 @@ def test_tiles_of_a_block_network_fall_between_blocks(pair, tmp_path):
     for tile_size, halo in ((288, 16), (37, 24)):
         settings = FuseSettings(tile_size=tile_size, overlap=11, halo=halo)
         output = tmp_path / f"{tile_size}.tif"
-        fuse_scene(pair / "lr_hsi.tif", pair / "hr_msi.tif", output, settings, checkpoint=tmp_path / "model")
+        fuse_scene(pair / "lr_hsi.tif", pair / "hr_msi.tif", output, replace(settings, checkpoint=tmp_path / "model"))
         with rasterio.open(output) as dataset:
             images.append(dataset.read())
     whole, tiled = images

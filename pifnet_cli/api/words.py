@@ -1,0 +1,49 @@
+"""Words and paths of the API as settings take them."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from pifnet_cli.choices import Overwrite
+from pifnet_cli.errors import SettingsError
+from pifnet_cli.settings import ReportSettings
+
+PathLike = str | Path
+Pair = tuple[float, float]
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def choice(kind: type[Choice], option: str, word: str) -> Choice:
+    """The choice that a word names; SettingsError where it names none."""
+    try:
+        return kind(word)
+    except ValueError:
+        known = ", ".join(entry.value for entry in kind)
+        raise SettingsError(f"{option} {word}: one of {known} was expected") from None
+
+
+def optional_choice(kind: type[Choice], option: str, word: str | None) -> Choice | None:
+    """The same, None being left to others."""
+    return None if word is None else choice(kind, option, word)
+
+
+def optional_path(path: PathLike | None) -> Path | None:
+    """The path, if there is one."""
+    return None if path is None else Path(path)
+
+
+def overwrite_of(is_wanted: bool) -> Overwrite:
+    """What `overwrite=` asks for."""
+    return Overwrite.REPLACE if is_wanted else Overwrite.REFUSE
+
+
+def report_settings(
+    page: PathLike | None, points: Sequence[tuple[int, int]], overwrite: Overwrite
+) -> ReportSettings | None:
+    """The page that `report=` and `point=` ask for; SettingsError where there are points without a page."""
+    if page is None:
+        if points:
+            raise SettingsError("--point: belongs to --report; give both, or neither")
+        return None
+    return ReportSettings(Path(page), tuple((int(row), int(column)) for row, column in points), overwrite)
