@@ -22,7 +22,6 @@ from torch import nn
 
 from pifnet_cli.catalog import NETWORKS, Method
 from pifnet_models.interface import FusionNetwork
-from pifnet_models.references import REFERENCES
 
 HSI, MSI, RATIO = 103, 4, 4
 YARDSTICK = Method.HSRNET
@@ -163,7 +162,7 @@ def _table(networks: dict[Method, Network], found: dict[Method, Times], side: in
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, times in found.items():
-        label = REFERENCES[name][0]
+        label = name.facts.title
         head = f"| {label} | {networks[name].parameters:,} | {times.side} |"
         if times.failure:
             lines.append(f"{head} {times.failure} | | | | | |")

@@ -1,5 +1,7 @@
 """What the repository says of itself: its checks, its citation, and the documents that its files name."""
 
+import ast
+import importlib
 import re
 from pathlib import Path
 
@@ -101,3 +103,11 @@ def test_sections_are_numbered_without_a_gap(page):
         numbers = [int(number) for number in heading.split(".")]
         chapter, section = (chapter, section + 1) if len(numbers) == 2 else (chapter + 1, 0)
         assert numbers == ([chapter, section] if section else [chapter])
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.name)
+def test_benchmarks_import_what_there_is(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("pifnet_cli", "pifnet_models")):
+            module = importlib.import_module(node.module)
+            assert [name.name for name in node.names if not hasattr(module, name.name)] == []

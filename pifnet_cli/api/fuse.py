@@ -88,7 +88,7 @@ def fuse(
         mtf: MTF of the LR-HSI's sensor at its Nyquist frequency; by default found from the pair.
         phase: true or naive; by default the checkpoint's, or true.
         align: What is corrected of a misregistration: none, shift or affine.
-        shift: (rows, columns): how far, in HR pixels, the LR-HSI lies down and right of where its georeferencing puts it;
+        shift: (rows, columns): HR pixels by which the LR-HSI lies down and right of where its georeferencing puts it;
             by default found from the pair.
         tile_size: Side of a tile, overlap included, in HR pixels.
         overlap: HR pixels that neighbouring tiles share and blend.

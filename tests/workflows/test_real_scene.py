@@ -1,6 +1,8 @@
 """The main job on a real scene, by command line, read back by another GDAL than ours."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +10,11 @@ import rasterio
 from affine import Affine
 from scipy import ndimage
 
+import pifnet_cli as pifnet_api
 from pifnet_cli.raster.reader import open_scene
 
 SCENE = "enmap_potsdam/derived_mosaic_A_rows96-159_cols96-223.tif"
+TABLES = (Path(__file__).resolve().parents[2] / "docs" / "training_free.md").read_text(encoding="utf-8")
 WITHOUT_DATA = range(129, 135)  # bands 130 to 135, counted from 1
 
 
@@ -93,3 +97,17 @@ def test_enmap_s_bands_without_data_stay_so_and_no_other_is_touched(
         np.testing.assert_array_equal(fused.scene.bands.good, has_data)
     bbl = (tmp_path / "fused.hdr").read_text().split("bbl = {")[1].split("}")[0]
     assert [int(entry) for entry in bbl.split(",")] == has_data.astype(int).tolist()
+
+
+@pytest.mark.parametrize(
+    ("method", "ratio", "protocol"), [("kriging", 4, "paper"), ("gsa", 2, "mtf"), ("regression", 8, "mtf")]
+)
+def test_the_figures_of_the_documentation_come_out_again(method, ratio, protocol, scene, tmp_path):
+    section = TABLES.split(f"### EnMAP Potsdam, `--protocol {protocol}`")[1].split("###")[0]
+    (row,) = re.findall(rf"^\| {method} \| (.*) \|$", section, flags=re.MULTILINE)
+    shown = [float(figure) for figure in row.split(" | ")[(2, 4, 8).index(ratio)].split(" / ")]
+    pair = pifnet_api.simulate(scene, tmp_path / "pair", ratio=ratio, protocol=protocol, srf="sentinel-2")
+    output = tmp_path / "fused.tif"
+    pifnet_api.fuse(pair.lr_hsi, pair.hr_msi, output, method=method, protocol=protocol, phase="true")
+    scores = pifnet_api.score(output, pair.reference)
+    assert [scores.psnr, scores.sam, scores.ergas] == pytest.approx(shown, abs=0.006)  # shown with two digits
