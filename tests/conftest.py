@@ -13,6 +13,9 @@ from second_reader import other_gdal
 __all__ = ["other_gdal"]
 
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the program does, before torch loads
+if "PYTEST_XDIST_WORKER" in os.environ:  # the cores are shared out already, a process for each
+    for library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(library, "1")
 if not Path("/dev/nvidia0").exists():  # before anything imports triton, which makes up its mind then; torch may
     os.environ.setdefault("TRITON_INTERPRET", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in shells' background jobs; programs under test inherit it
