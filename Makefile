@@ -26,7 +26,7 @@ test: $(VENV)/.test  # tests run in a process for each core
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist worksteal
 
 bench: $(VENV)/.test  # those that need no data; others take a scene, or the folder of real scenes
 	$(BIN)/python benchmarks/import_time.py
