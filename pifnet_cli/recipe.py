@@ -7,6 +7,7 @@ from pifnet_cli.choices import HyperParameter, Schedule
 
 NO_CLIP = 1e6  # a norm that no gradient has
 WARM_UP = 20  # steps over which the rate of a cosine schedule rises
+ROUNDING = 1e-9  # of a number of drops: shares of a budget are floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Optimisation:
         schedule: How it falls.
         decay_every: Epochs between the drops of a schedule of steps.
         decay_factor: What it is multiplied by then.
+        decay_share: Share of the budget between those drops, which then counts instead of epochs; None: epochs count.
         beta1: Decay of Adam's running mean of gradients.
         weight_decay: AdamW's; 0 is Adam.
         ema_decay: Decay of the running mean of weights; 0 keeps none.
@@ -28,6 +30,7 @@ class Optimisation:
     schedule: Schedule
     decay_every: int = 200
     decay_factor: float = 0.5
+    decay_share: float | None = None
     beta1: float = 0.9
     weight_decay: float = 0.0
     ema_decay: float = 0.0
@@ -40,7 +43,10 @@ class Optimisation:
                 fall = 0.5 * (1 + math.cos(math.pi * progress))
                 return self.learning_rate * fall * min(1.0, (step + 1) / WARM_UP)
             case Schedule.STEPS:
-                return float(self.learning_rate * self.decay_factor ** (epoch // self.decay_every))
+                drops = epoch // self.decay_every
+                if self.decay_share is not None:
+                    drops = int(progress / self.decay_share + ROUNDING)
+                return float(self.learning_rate * self.decay_factor**drops)
             case Schedule.CONSTANT:
                 return self.learning_rate
 

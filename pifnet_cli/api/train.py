@@ -97,7 +97,8 @@ def train(
         stride: HR pixels from one strided crop to the next.
         learning_rate: At its highest.
         schedule: cosine, steps or constant.
-        decay_every: Epochs between the steps of the schedule.
+        decay_every: Epochs between the steps of the schedule; by default as published, or the published share of a
+            budget of steps or minutes.
         decay_factor: What the learning rate is multiplied by at a step.
         beta1: Adam's decay of the running mean of gradients.
         weight_decay: AdamW's; 0 is Adam.

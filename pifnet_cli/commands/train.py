@@ -83,7 +83,12 @@ def train(
         typer.Option("--schedule", help="How the learning rate falls: as a cosine, in steps, or not at all."),
     ] = None,
     decay_every: Annotated[
-        int | None, typer.Option("--decay-every", help="Epochs between the steps of --schedule steps.")
+        int | None,
+        typer.Option(
+            "--decay-every",
+            help="Epochs between the steps of --schedule steps. Default: as published; the published share of a budget "
+            "of --steps or --minutes.",
+        ),
     ] = None,
     decay_factor: Annotated[
         float | None,

@@ -33,7 +33,13 @@ from pifnet_cli.training.validation import HeldOut
 
 LAST_FILE = "last.safetensors"
 NETWORK, MEAN, MOMENTS = "network.", "mean.", "moments."  # what names of arrays in a state begin with
-MAY_CHANGE = "epochs", "steps", "minutes", "validations", "device", "start", "log", "overwrite"  # when resumed
+BUDGET = (
+    "epochs",
+    "steps",
+    "minutes",
+    "decay_share",
+)  # the share of it between drops of the rate follows from the others
+MAY_CHANGE = *BUDGET, "validations", "device", "start", "log", "overwrite"  # when resumed
 
 log = logging.getLogger(__name__)
 

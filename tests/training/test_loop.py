@@ -212,6 +212,14 @@ def test_a_schedule_of_steps_multiplies_every_so_many_epochs():
     assert [rate(0, progress=0.0, epoch=epoch) for epoch in (0, 199, 200, 400)] == [1, 1, 0.5, 0.25]
 
 
+def test_drops_at_shares_of_the_budget_do_not_see_epochs():
+    rate = replace(ADAMW, learning_rate=1.0, schedule=Schedule.STEPS, decay_share=0.2).rate
+    steps = range(0, 1000, 100)  # 0.6 / 0.2 is a little less than 3 in floats
+    assert [rate(step, progress=step / 1000, epoch=step) for step in steps] == [
+        1, 1, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125, 0.0625, 0.0625
+    ]  # fmt: skip
+
+
 def test_constant_stays():
     assert replace(ADAMW, schedule=Schedule.CONSTANT).rate(7, progress=0.9, epoch=900) == 0.05
 

@@ -2,12 +2,14 @@
 
 from dataclasses import asdict, fields, replace
 
+import numpy as np
 import pytest
 
 from pifnet_cli.catalog import NETWORKS, Method
 from pifnet_cli.choices import Anchor, Schedule, Variant
 from pifnet_cli.recipe import NO_CLIP
 from pifnet_cli.settings import RecipeOverrides, TrainSettings
+from pifnet_cli.training.loop import Budget
 from pifnet_cli.training.recipes import CACHED_OVER_KRIGING, recipe_of
 
 # Method: learning rate, factor and epochs of its steps (None: constant), length, batch, patch, weight decay, beta1.
@@ -96,6 +98,58 @@ def test_zero_is_something_said(name):
 def test_a_recipe_s_budget_counts_only_where_none_is_given(said, budget):
     recipe = recipe_of(_settings(Method.HSRNET, **said))
     assert (recipe.steps, recipe.epochs, recipe.minutes) == budget
+
+
+def _drops(settings):
+    """The shares of a budget of steps or minutes where the rate falls on a scene of one step an epoch, and by what."""
+    recipe = recipe_of(settings)
+    budget = Budget.of_recipe(recipe, places=1)
+    minutes, steps = (budget.minutes, 5000) if budget.minutes else (0, budget.steps)
+    rates = []
+    for thousandth in range(1000):
+        step = steps * thousandth // 1000
+        progress = budget.progress(step, 60 * minutes * thousandth / 1000)
+        rates.append(recipe.optimisation.rate(step, progress=progress, epoch=step // budget.steps_per_epoch))
+    fallen = [index for index in range(1, 1000) if rates[index] != rates[index - 1]]
+    return [(index / 1000, round(rates[index] / rates[index - 1], 6)) for index in fallen]
+
+
+PUBLISHED_DROPS = {
+    Method.FUSFORMER: [(0.2, 0.1), (0.4, 0.1), (0.6, 0.1), (0.8, 0.1)],
+    Method.U2NET: [(0.2, 0.5), (0.4, 0.5), (0.6, 0.5), (0.8, 0.5)],
+    Method.DT3NET: [(0.8, 0.5)],
+    Method.SMGUNET: [(0.5, 0.1)],  # and once more in its last epoch of 2001
+    Method.PIFNET: [(0.4, 0.5), (0.8, 0.5)],
+}
+
+
+@pytest.mark.parametrize("budget", [{"minutes": 12.0}, {"steps": 5000}, {"steps": 10**6, "minutes": 12.0}])
+@pytest.mark.parametrize("method", PUBLISHED_DROPS)
+def test_a_rate_that_falls_in_steps_falls_at_the_published_shares_of_a_budget(method, budget):
+    drops = _drops(_settings(method, **budget))
+    assert np.array(drops) == pytest.approx(np.array(PUBLISHED_DROPS[method]), abs=1e-3)
+
+
+@pytest.mark.parametrize("schedule_of", [{"variant": Variant.ANCHORED}, {"method": Method.HSRNET, "steps": 100}])
+def test_steps_in_place_of_another_schedule_fall_with_the_budget_too(schedule_of):
+    settings = TrainSettings(**schedule_of, overrides=RecipeOverrides(schedule=Schedule.STEPS))
+    assert _drops(settings) == [(0.4, 0.5), (0.8, 0.5)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"epochs": 3000},
+        {"epochs": 3000, "minutes": 12.0},
+        {"steps": 5000, "overrides": RecipeOverrides(decay_every=200)},
+        {"minutes": 12.0, "overrides": RecipeOverrides(decay_every=200)},
+    ],
+)
+def test_epochs_count_where_the_budget_or_the_user_names_them(said):
+    optimisation = recipe_of(_settings(Method.PIFNET, **said)).optimisation
+    rates = [optimisation.rate(0, progress=0.9, epoch=epoch) for epoch in (199, 200, 399, 400)]
+    assert rates == [1e-4, 5e-5, 5e-5, 2.5e-5]
 
 
 def test_numbers_of_the_network_are_put_into_the_recipe_s():

@@ -229,6 +229,18 @@ def test_an_interrupted_training_resumes_bit_for_bit(scene, tmp_path, variant):
     assert losses[0] == losses[1]
 
 
+def test_rates_of_the_paper_follow_the_budget_before_and_after_a_stop(scene, tmp_path):
+    one_step_an_epoch = overriding(batch_size=64)
+    settings = replace(TINY, variant=Variant.PAPER, steps=10, validations=10, overrides=one_step_an_epoch)
+    settings = replace(settings, network=settings.network | {"width": 4})
+    with pytest.raises(KeyboardInterrupt):
+        train_model([scene], tmp_path / "model", settings, progress=interrupt_after(6))
+    train_model([scene], tmp_path / "model", replace(settings, start=Start.RESUME))
+
+    rates = [line["learning_rate"] for line in read_history(tmp_path / "model")]
+    assert rates[1:] == [1e-4] * 4 + [5e-5] * 4 + [2.5e-5] * 2
+
+
 def test_resuming_with_a_larger_budget_goes_on(scene, tmp_path):
     train_model([scene], tmp_path / "model", TINY)
     longer = train_model([scene], tmp_path / "model", replace(TINY, start=Start.RESUME, steps=8))
