@@ -24,9 +24,9 @@ LAUNCHED_PIXELS = 262_144  # a piece for other devices: their attention takes fe
 class PSRT(nn.Module):
     """PSRT with its published numbers; 289,287 parameters at 103 and 4 bands, whatever the ratio.
 
-    The published code puts a leaky ReLU of slope 0.2 on the residual before `upsampled` is added, so that a negative
-    correction needs features five times as strong as a positive one. Here the residual is added as it is;
-    `residual_slope=0.2` gives the published answer.
+    As in the published code, a leaky ReLU of slope 0.2 is put on the residual before `upsampled` is added, so that a
+    negative correction needs features five times as strong as a positive one. `residual_slope=1.0` adds the residual as
+    it is.
 
     Sides are multiples of 8: the windows' sides 8, 4 and 2 must divide them. The shuffle asks for no more: it deals out
     tiles of half a window's side to two halves of the image, and of those tiles there is then an even number. On a
@@ -66,7 +66,7 @@ class PSRT(nn.Module):
         heads: int = 8,
         blocks: int = 2,
         logit_scale: float = 4.0,
-        residual_slope: float = 1.0,
+        residual_slope: float = 0.2,
     ) -> None:
         super().__init__()
         self.hyper_parameters: dict[str, HyperParameter] = {

@@ -22,6 +22,7 @@ from pifnet_cli.networks.checkpoint import (
     Header,
     TrainingState,
     load_state,
+    read_header,
     save_checkpoint,
     save_state,
 )
@@ -122,11 +123,11 @@ def fingerprint(settings: TrainSettings, recipe: Recipe, scenes: Sequence[Traini
     return record
 
 
-def resumed(learner: Learner, state: TrainingState, folder: Path, fingerprint: Mapping[str, Any]) -> TrainingStatus:
-    """Put a learner back where its training stopped.
+def network_so_far(state: TrainingState, folder: Path, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of the network whose training stopped in a folder, those included that were a default then.
 
     Raises:
-        CheckpointError: The state does not fit the learner.
+        CheckpointError: The last checkpoint is missing or damaged.
         SettingsError: Another training than the one with this fingerprint stopped there.
     """
     before = state.record["fingerprint"]
@@ -140,7 +141,7 @@ def resumed(learner: Learner, state: TrainingState, folder: Path, fingerprint: M
             f"--resume: {folder} was trained otherwise ({'; '.join(changed)}); use the same options and inputs, or "
             f"--overwrite to begin anew"
         )
-    return restore(learner, state, str(folder))
+    return read_header(folder / LAST_FILE).hyper_parameters
 
 
 def training_state(learner: Learner, status: TrainingStatus, fingerprint: Mapping[str, Any]) -> TrainingState:

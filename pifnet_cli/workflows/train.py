@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +25,7 @@ from pifnet_cli.training.history import History
 from pifnet_cli.training.loop import Budget, Callbacks, Learner, ReportStatus, Training, TrainingStatus
 from pifnet_cli.training.patches import PatchNeeds, PatchSource, TrainingPair, anchor_margin
 from pifnet_cli.training.recipes import recipe_of
-from pifnet_cli.training.resume import TrainingFiles, fingerprint, opened_folder, resumed
+from pifnet_cli.training.resume import TrainingFiles, fingerprint, network_so_far, opened_folder, restore
 from pifnet_cli.training.sources import TrainingScene, open_training_scene, require_alike
 from pifnet_cli.training.untrained import (
     anchored_shape,
@@ -89,10 +89,11 @@ def train_model(
         scenes, pairs, validated = _opened(inputs, settings, stack)
         is_anchored = settings.variant_used is Variant.ANCHORED
         basis = basis_of_corrections(pairs, components=settings.components) if is_anchored else None
-        learner = _learner(scenes[0], basis, settings, recipe)
-        objective = objective_of(learner.network, basis, recipe)
         decided_by = fingerprint(settings, recipe, scenes)
-        status = TrainingStatus() if state is None else resumed(learner, state, folder, decided_by)
+        so_far = {} if state is None else network_so_far(state, folder, decided_by)
+        learner = _learner(scenes[0], basis, settings, replace(recipe, network=so_far | recipe.network))
+        objective = objective_of(learner.network, basis, recipe)
+        status = TrainingStatus() if state is None else restore(learner, state, str(folder))
         history = stack.enter_context(History(folder, log=settings.log, from_step=status.step if state else -1))
         files = TrainingFiles(
             folder,

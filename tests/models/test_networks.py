@@ -129,7 +129,7 @@ def test_numbers_of_its_own_come_back_too(name):
         Method.PIFNET: {"pooling_window": 9, "width": 16},
         Method.HSRNET: {"width": 16},
         Method.FUSFORMER: {"attention_tile": 8},
-        Method.PSRT: {"residual_slope": 0.2},
+        Method.PSRT: {"residual_slope": 1.0},
         Method.U2NET: {"skip": "upsampled"},
         Method.DT3NET: {"operator_kernel": 7},
         Method.SMGUNET: {},

@@ -174,14 +174,15 @@ def test_every_attention_has_8_heads_and_logits_of_four_times_the_product():
 def test_without_a_pyramid_two_convolutions_are_added_to_the_upsampled_image():
     network = _network(blocks=0)
     upsampled, hr_msi = _inputs()
-    expected = network.tail(network.head(torch.cat((upsampled, hr_msi), dim=1))) + upsampled
+    residual = network.tail(network.head(torch.cat((upsampled, hr_msi), dim=1)))
+    expected = residual.where(residual > 0, 0.2 * residual) + upsampled
     torch.testing.assert_close(network(upsampled, hr_msi), expected)
 
 
 def test_the_published_slope_scales_negative_residuals_alone():
     upsampled, hr_msi = _inputs()
-    plain = _network()(upsampled, hr_msi) - upsampled
-    published = _network(residual_slope=0.2)(upsampled, hr_msi) - upsampled
+    plain = _network(residual_slope=1.0)(upsampled, hr_msi) - upsampled
+    published = _network()(upsampled, hr_msi) - upsampled
     assert (plain < 0).any()
     assert (plain > 0).any()
     torch.testing.assert_close(published, torch.where(plain < 0, 0.2 * plain, plain), rtol=1e-5, atol=1e-6)
@@ -226,7 +227,7 @@ def test_sides_that_8_divides_are_enough(height, width):
 
 
 def test_a_network_is_rebuilt_from_its_hyper_parameters_and_weights():
-    network = _network(ratio=3, residual_slope=0.2, width=16, heads=4, logit_scale=2.0)
+    network = _network(ratio=3, residual_slope=0.5, width=16, heads=4, logit_scale=2.0)
     rebuilt = PSRT(**json.loads(json.dumps(network.hyper_parameters)))
     rebuilt.load_state_dict(network.state_dict())
     assert torch.equal(rebuilt(*_inputs()), network(*_inputs()))

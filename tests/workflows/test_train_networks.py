@@ -11,7 +11,7 @@ from pifnet_cli.catalog import NETWORKS, Method
 from pifnet_cli.choices import Anchor, Phase, Protocol, Schedule, Start, Variant
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.metrics.with_reference import scores
-from pifnet_cli.networks.checkpoint import load_checkpoint, load_state, read_header
+from pifnet_cli.networks.checkpoint import load_checkpoint, load_state, read_header, save_state
 from pifnet_cli.settings import FuseSettings, RecipeOverrides, SimulateSettings, TrainSettings
 from pifnet_cli.training.history import read_history
 from pifnet_cli.workflows.fuse import fuse_scene
@@ -68,6 +68,21 @@ def _fused_psnr(pair, model, output, **settings):
     fuse_scene(pair / "lr_hsi.tif", pair / "hr_msi.tif", output, FuseSettings(**settings, checkpoint=model))
     with rasterio.open(output) as fused, rasterio.open(pair / "reference.tif") as truth:
         return scores(fused.read(), truth.read(), ratio=4).psnr
+
+
+def test_a_resumed_training_keeps_the_network_that_stopped_whatever_the_defaults_are_now(pair, tmp_path):
+    """A training begun when PSRT's slope was 1 unless told: its state names no slope, its checkpoint does."""
+    settings = _settings(Method.PSRT)
+    train_model([pair], tmp_path / "model", replace(settings, network={**SMALL[Method.PSRT], "residual_slope": 1.0}))
+    state = load_state(tmp_path / "model")
+    state.record["fingerprint"]["network"] = SMALL[Method.PSRT]
+    save_state(tmp_path / "model", state)
+    train_model([pair], tmp_path / "model", replace(settings, steps=4, start=Start.RESUME))
+
+    for file in ("", "last.safetensors"):
+        header = read_header(tmp_path / "model" / file)
+        assert header.hyper_parameters["residual_slope"] == 1.0
+    assert header.training["step"] == 4
 
 
 @pytest.mark.parametrize(
