@@ -41,7 +41,13 @@ def with_noise(image: Pixels, snr_db: float | None, rng: Generator) -> Pixels:
     valid = ~np.isnan(image)
     power = np.where(valid, image, 0).astype(np.float64) ** 2
     mean_squares = power.sum(axis=(1, 2)) / np.maximum(valid.sum(axis=(1, 2)), 1)
-    std = noise_std_at_snr(mean_squares, snr_db)
+    return with_noise_of(image, noise_std_at_snr(mean_squares, snr_db), rng)
+
+
+def with_noise_of(image: Pixels, std: NDArray[np.float32], rng: Generator) -> Pixels:
+    """The image (C, H, W) with noise of these standard deviations (C,); itself where all are 0. NaN stays NaN."""
+    if not std.any():
+        return image
     return image + std[:, None, None] * rng.standard_normal(image.shape, dtype=np.float32)
 
 

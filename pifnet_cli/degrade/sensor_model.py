@@ -141,7 +141,7 @@ def degrade_patch(reference: Pixels, sensor: SensorModel, *, rng: Generator | No
     Args:
         reference: (C, H, W), invalid NaN.
         sensor: Its SRF has C columns.
-        rng: Source of the noise; None leaves it out, whatever the SNR says.
+        rng: Source of the noise, whose signal is this array; None leaves it out, whatever the SNR says.
 
     Returns:
         LR-HSI (C, H / ratio, W / ratio), of whole LR pixels, and HR-MSI (M, H, W).

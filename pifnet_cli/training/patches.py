@@ -12,6 +12,8 @@ import numpy as np
 from numpy.random import Generator
 
 from pifnet_cli.choices import Phase, Sampling
+from pifnet_cli.degrade.blocks import PairNoise
+from pifnet_cli.degrade.noise import with_noise_of
 from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.degrade.sensor_model import SensorModel, degrade_patch
 from pifnet_cli.errors import TrainingError
@@ -41,6 +43,7 @@ class TrainingPair:
         alignment: How LR-HSI and HR-MSI lie on each other.
         psf: The hyperspectral sensor's blur.
         sensor: Makes new pairs of the reference; None where the pair is real, or its LR pixels are no whole blocks.
+        noise: What the sensor adds to every part of the scene; None where `sensor` is.
         regression: Over the whole pair.
         area: HR pixels that patches are drawn from.
         held_out: HR pixels that training never sees the truth of; may be empty.
@@ -54,6 +57,7 @@ class TrainingPair:
     alignment: Alignment
     psf: Psf
     sensor: SensorModel | None
+    noise: PairNoise | None
     regression: Regression
     area: Window
     held_out: Window
@@ -196,7 +200,9 @@ def _simulated(pair: TrainingPair, window: Window, needs: PatchNeeds, rng: Gener
     phase = sensor.phase if needs.phase is Phase.TRUE else naive_phase(sensor.whole_ratio)
     if needs.block_ratio is not None:
         reference, tile = _block_aligned(reference, tile, ratio=sensor.whole_ratio, phase=phase)
-    lr_hsi, hr_msi = degrade_patch(reference, sensor, rng=rng)
+    lr_hsi, hr_msi = degrade_patch(reference, sensor, rng=None)
+    noise = cast("PairNoise", pair.noise)
+    lr_hsi, hr_msi = with_noise_of(lr_hsi, noise.hsi_std, rng), with_noise_of(hr_msi, noise.msi_std, rng)
     geometry = PairGeometry.regular(
         ratio=sensor.whole_ratio, phase=phase, lr_size=lr_hsi.shape[1:], hr_size=hr_msi.shape[1:], tile=tile
     )

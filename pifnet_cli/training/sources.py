@@ -48,6 +48,7 @@ class TrainingScene:
         alignment: How both lie on each other.
         psf: The hyperspectral sensor's blur.
         sensor: How the pair was made of its reference; None where it is real.
+        noise: What it adds to every part of the scene; None where the pair is real, or its LR pixels no whole blocks.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class TrainingScene:
     alignment: Alignment
     psf: Psf
     sensor: SensorModel | None
+    noise: PairNoise | None
 
     def pair(self, regression: Regression, anchor: TileEngine | None, *, held_out_share: float) -> TrainingPair:
         """The pair to train on.
@@ -78,6 +80,7 @@ class TrainingScene:
             alignment=self.alignment,
             psf=self.psf,
             sensor=self.sensor if self.sensor and self.sensor.has_whole_ratio else None,
+            noise=self.noise,
             regression=regression,
             area=area,
             held_out=held_out,
@@ -130,16 +133,22 @@ def open_training_scene(
     _require_same_grid(reference.scene, hr.scene)
     alignment = align(lr.scene, hr.scene, phase=phase)
     sensor = recorded_sensor(path)
+    read_reference = SharedReader(reference, cached_bytes=cached_bytes)
+    noise = None
+    if sensor is not None and sensor.has_whole_ratio:
+        size = {"height": hr.scene.grid.height, "width": hr.scene.grid.width}
+        noise = DegradedReference(read_reference, sensor, **size, seed=degradation.seed).noise
     return TrainingScene(
         path=path,
         lr=lr.scene,
         hr=hr.scene,
         read_lr=SharedReader(lr, cached_bytes=cached_bytes),
         read_hr=SharedReader(hr, cached_bytes=cached_bytes),
-        read_reference=SharedReader(reference, cached_bytes=cached_bytes),
+        read_reference=read_reference,
         alignment=alignment,
         psf=sensor.psf if sensor else _real_psf(degradation, alignment),
         sensor=sensor,
+        noise=noise,
     )
 
 
@@ -161,7 +170,11 @@ def require_alike(scenes: Sequence[TrainingScene]) -> None:
 
 
 class DegradedReference:
-    """A reference seen as the pair that `pifnet simulate` would write of it; nothing is stored."""
+    """A reference seen as the pair that `pifnet simulate` would write of it; nothing is stored.
+
+    Attributes:
+        noise: What is added to it.
+    """
 
     def __init__(self, read: ReadWindow, sensor: SensorModel, *, height: int, width: int, seed: int) -> None:
         """Measure the signal where noise was asked for.
@@ -175,22 +188,22 @@ class DegradedReference:
         """
         self._read, self._sensor = read, sensor
         self._degrader = BlockDegrader(read, sensor, height=height, width=width, block_size=SCAN_BLOCK)
-        self._noise: PairNoise = self._degrader.noise(seed, _no_report)
+        self.noise: PairNoise = self._degrader.noise(seed, _no_report)
 
     def read_lr(self, window: Window) -> Pixels:
         """LR window -> (C, h, w)."""
         image = self._degrader.degraded(Block(lr=window, hr=window.scaled(self._sensor.whole_ratio))).lr_hsi
-        return self._noisy(image, window, self._noise.hsi_std, NoiseStream.LR_HSI)
+        return self._noisy(image, window, self.noise.hsi_std, NoiseStream.LR_HSI)
 
     def read_hr(self, window: Window) -> Pixels:
         """HR window -> (M, H, W)."""
         image = project_spectrally(self._read(window), self._sensor.srf)
-        return self._noisy(image, window, self._noise.msi_std, NoiseStream.HR_MSI)
+        return self._noisy(image, window, self.noise.msi_std, NoiseStream.HR_MSI)
 
     def _noisy(self, image: Pixels, window: Window, std: NDArray[np.float32], stream: NoiseStream) -> Pixels:
         if not std.any():
             return image
-        drawn = window_noise(window, bands=len(std), seed=self._noise.seed, stream=stream)
+        drawn = window_noise(window, bands=len(std), seed=self.noise.seed, stream=stream)
         return image + std[:, None, None] * drawn
 
 
@@ -232,6 +245,7 @@ def _degraded_scene(
         alignment=align(lr, hr, phase=phase),
         psf=sensor.psf,
         sensor=sensor,
+        noise=pair.noise,
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from affine import Affine
 
 from pifnet_cli.choices import Phase, Protocol, Sampling
+from pifnet_cli.degrade.blocks import PairNoise
 from pifnet_cli.degrade.sensor_model import SensorModel, degrade_patch
 from pifnet_cli.errors import TrainingError
 from pifnet_cli.pair.alignment import align
@@ -58,6 +59,7 @@ def _pair(protocol, ratio, *, area=None, is_real=False, phase=Phase.TRUE):
         alignment=align(lr, hr, phase=phase),
         psf=model.psf,
         sensor=None if is_real else model,
+        noise=None if is_real else PairNoise(np.zeros(C, np.float32), np.zeros(M, np.float32), seed=0),
         regression=REGRESSION,
         area=area or grid.window,
         held_out=Window(0, 0, 0, 0),

@@ -5,6 +5,7 @@ import pytest
 from affine import Affine
 
 from pifnet_cli.choices import Protocol, Sampling
+from pifnet_cli.degrade.blocks import BlockDegrader
 from pifnet_cli.degrade.sensor_model import SensorModel, degrade_patch
 from pifnet_cli.errors import TrainingError
 from pifnet_cli.pair.alignment import align
@@ -38,6 +39,7 @@ def pair(reference, model, *, is_real=False, area=None):
     def cut(image):
         return lambda window: image[:, window.slices[0], window.slices[1]]
 
+    whole = BlockDegrader(cut(reference), model, height=H, width=W, block_size=32)
     return TrainingPair(
         name="scene",
         read_lr=cut(lr_hsi),
@@ -46,6 +48,7 @@ def pair(reference, model, *, is_real=False, area=None):
         alignment=align(lr, hr),
         psf=model.psf,
         sensor=None if is_real else model,
+        noise=None if is_real else whole.noise(0, lambda _done, _total: None),
         regression=REGRESSION,
         area=area or grid.window,
         held_out=Window(0, 0, 0, 0),

@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pifnet_cli.choices import Phase, Protocol
+from pifnet_cli.choices import Phase, Protocol, Sampling
 from pifnet_cli.errors import GridError, SceneReadError
 from pifnet_cli.scene import Window
 from pifnet_cli.settings import SimulateSettings
+from pifnet_cli.training.patches import PatchNeeds, PatchSource
 from pifnet_cli.training.sources import open_training_scene
 from pifnet_cli.workflows.simulate import simulate_scene
+from pifnet_models.kriging.regression import Regression
 from scenes import write_scene
 
 C, H, W = 6, 50, 66  # not multiples of the ratio
@@ -48,6 +50,29 @@ def test_a_degraded_reference_is_what_simulate_writes(scene, tmp_path, stack, pr
         np.testing.assert_allclose(getattr(virtual, name)(window), getattr(written, name)(window), atol=1e-5)
     assert virtual.lr.grid.transform.almost_equals(written.lr.grid.transform)
     assert (virtual.lr.grid.height, virtual.hr.grid.width) == (12, 64)
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_noise_of_a_patch_is_that_of_the_whole_scene_wherever_it_lies(tmp_path, stack, is_folder):
+    image = np.full((C, 96, 64), 0.1, np.float32)
+    image[:, 40:] = np.arange(1, C + 1)[:, None, None]  # the lower part is up to 60 times as bright
+    path, settings = write_scene(tmp_path / "scene.tif", image), replace(SETTINGS, msi_snr_db=25)
+    simulate_scene(path, tmp_path / "pair", settings)
+    record = json.loads((tmp_path / "pair" / "simulation.json").read_text())
+    scene = opened(tmp_path / "pair" if is_folder else path, replace(settings, seed=8), stack)
+    regression = Regression(np.zeros((C, 3)), np.zeros(C), np.eye(C), np.zeros(3), np.eye(3), 10)
+    dark = scene.pair(regression, None, held_out_share=0.65)
+    patches = PatchSource(
+        [dark], patch_size=16, sampling=Sampling.RANDOM, stride=8, seed=0, needs=PatchNeeds(Phase.TRUE)
+    )
+
+    tiles = [patches.patch(number).tile for number in range(150)]
+    for images, std in (
+        ([tile.lr_hsi for tile in tiles], record["hsi_noise_std"]),
+        ([tile.hr_msi for tile in tiles], record["msi_noise_std"]),
+    ):
+        added = np.concatenate([image.reshape(len(std), -1) for image in images], axis=1)
+        np.testing.assert_allclose(added.std(axis=1), std, rtol=0.05)  # of some 5,000 pixels: known to 1 %
 
 
 def test_a_folder_without_a_record_is_a_real_pair(scene, tmp_path, stack):
