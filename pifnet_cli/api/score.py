@@ -51,7 +51,7 @@ def score(
         checkpoint: The network of `wald`.
         ratio: GSD of the LR-HSI over that of the HR-MSI, for ERGAS; by default as recorded.
         border: Pixels left out along each side.
-        compat: none, or paper: ERGAS and SAM as PIF-Net's own evaluation computes them.
+        compat: none, or paper: the scores as PIF-Net's own evaluation computes them, for scenes in [0, 1].
         csv: Receives the scores.
         bands_csv: Receives each band's scores.
         quicklook: PNG: fused left, reference right.

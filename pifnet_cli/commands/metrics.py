@@ -72,7 +72,8 @@ def metrics(
     compat: Annotated[
         Compat,
         typer.Option(
-            "--compat", help="Definitions of ERGAS and SAM: the usual ones, or those of PIF-Net's own evaluation."
+            "--compat",
+            help="Definitions of the scores: the usual ones, or those of PIF-Net's own evaluation of scenes in [0, 1].",
         ),
     ] = MetricsSettings.compat,
     csv: Annotated[

@@ -96,10 +96,22 @@ class Totals:
 class RunningTotals:
     """Second pass: sums over blocks, each pixel and each SSIM window once."""
 
-    def __init__(self, survey: Survey, *, angle: Angle = spectral_angle_deg) -> None:
+    def __init__(
+        self, survey: Survey, *, angle: Angle = spectral_angle_deg, value_range: tuple[float, float] | None = None
+    ) -> None:
+        """Begin with nothing.
+
+        Args:
+            survey: Of the first pass.
+            angle: Between spectra.
+            value_range: Lowest and highest value that a scene is taken to have: the fused image is cut to them, and
+                SSIM has their range. Without it nothing is cut, and SSIM has the range from 0 to the reference's peak.
+        """
         self._survey = survey
         self._bands = np.asarray(survey.bands, dtype=np.intp)
         self._angle = angle
+        self._value_range = value_range
+        self._structure_range = survey.peak if value_range is None else value_range[1] - value_range[0]
         self._moments = Moments.none(self._bands.size)
         self._excluded_pixels = 0
         self._angle_sum = 0.0
@@ -121,7 +133,7 @@ class RunningTotals:
         is_valid = self._valid_pixels(fused, reference)
         for block in core.blocks(QUALITY_BLOCK):
             self._add_block(fused, reference, is_valid, block=block)
-        if self._survey.peak > 0:
+        if self._structure_range > 0:
             self._add_structure(fused, reference, is_valid, core=core)
 
     def totals(self) -> Totals:
@@ -150,7 +162,7 @@ class RunningTotals:
         self._excluded_pixels += int(np.count_nonzero(~inside))
         if not inside.any():
             return
-        fused_pixels = fused[(self._bands, *block.slices)][:, inside].astype(np.float64)  # (C, P)
+        fused_pixels = self._cut(fused[(self._bands, *block.slices)][:, inside].astype(np.float64))  # (C, P)
         reference_pixels = reference[(self._bands, *block.slices)][:, inside].astype(np.float64)
         self._angle_sum += float(self._angle(fused_pixels, reference_pixels).sum())
         moments, hypercomplex_quality = block_moments(fused_pixels, reference_pixels)
@@ -172,8 +184,11 @@ class RunningTotals:
         self._ssim_windows += int(np.count_nonzero(counts))
         for index, band in enumerate(self._bands):
             fused_band, reference_band = (
-                np.where(is_valid, image[band][area.slices], 0.0).astype(np.float64) / self._survey.peak
-                for image in (fused, reference)
+                np.where(is_valid, image[band][area.slices], 0.0).astype(np.float64) for image in (fused, reference)
             )
-            structure = ssim_map(fused_band, reference_band)[centres.slices]
+            one = self._structure_range
+            structure = ssim_map(self._cut(fused_band) / one, reference_band / one)[centres.slices]
             self._ssim_sum[index] += np.sum(structure, where=counts)
+
+    def _cut(self, fused: NDArray[np.float64]) -> NDArray[np.float64]:
+        return fused if self._value_range is None else np.clip(fused, *self._value_range)

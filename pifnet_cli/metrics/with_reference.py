@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from pifnet_cli.choices import Compat
 from pifnet_cli.metrics.running import RunningSurvey, RunningTotals, Totals
-from pifnet_cli.metrics.spectral_angle import paper_spectral_angle_deg, spectral_angle_deg
+from pifnet_cli.metrics.spectral_angle import paper_spectral_angle_deg
 from pifnet_cli.scene import Pixels, Window
 
+PAPER_RANGE = (0.0, 1.0)  # of the authors' scenes, which they cut results to
 PAPER_ERGAS_RATIO = 4.0  # the authors' code never passes the scale (docs/design.md 9.2)
 NEGLIGIBLE_MEAN = 1e-6  # of the largest band mean: below it a relative error means nothing
 
@@ -84,7 +85,7 @@ def scores(fused: Pixels, reference: Pixels, *, ratio: float | None, compat: Com
         fused: (C, H, W), invalid as NaN.
         reference: The truth, the same shape and units.
         ratio: GSD of the LR-HSI over that of the HR-MSI; without it ERGAS is NaN.
-        compat: `PAPER` computes ERGAS and SAM as PIF-Net's own evaluation does.
+        compat: `PAPER` scores as PIF-Net's own evaluation does, whose scenes lie in [0, 1].
 
     Raises:
         ValueError: The arrays are not of one (C, H, W) shape.
@@ -99,9 +100,10 @@ def scores(fused: Pixels, reference: Pixels, *, ratio: float | None, compat: Com
 
 
 def running_totals(survey: RunningSurvey, *, compat: Compat) -> RunningTotals:
-    """The empty sums of the second pass, with the angle that `compat` asks for."""
-    angle = paper_spectral_angle_deg if compat is Compat.PAPER else spectral_angle_deg
-    return RunningTotals(survey.survey(), angle=angle)
+    """The empty sums of the second pass, by the definitions that `compat` asks for."""
+    if compat is Compat.PAPER:
+        return RunningTotals(survey.survey(), angle=paper_spectral_angle_deg, value_range=PAPER_RANGE)
+    return RunningTotals(survey.survey())
 
 
 def scores_from(totals: Totals, *, ratio: float | None, compat: Compat = Compat.NONE) -> Scores:

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 from rasterio.crs import CRS
 
+from pifnet_cli.choices import Compat
 from pifnet_cli.degrade.record import simulated_ratio
 from pifnet_cli.errors import BandsError, GridError, SceneReadError
 from pifnet_cli.metrics.area import ScoredArea, scored_area
 from pifnet_cli.metrics.running import HALO, QUALITY_BLOCK, RunningSurvey, Survey
 from pifnet_cli.metrics.spectral_angle import spectral_angle_deg
-from pifnet_cli.metrics.with_reference import Scores, running_totals, scores_from
+from pifnet_cli.metrics.with_reference import PAPER_RANGE, Scores, running_totals, scores_from
 from pifnet_cli.progress import Progress, silent
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.reports.files import require_free, write_text
@@ -106,6 +107,14 @@ def score_scene(
     ratio = _ratio(settings.ratio, pair.fused.scene, reference)
     scores = scores_from(totals.totals(), ratio=ratio, compat=settings.compat)
     _tell(scores, pair)
+    if settings.compat is Compat.PAPER and scores.peak > PAPER_RANGE[1]:
+        log.warning(
+            "%s: its values reach %.6g, but PIF-Net's own evaluation takes scenes within [0, 1], to which %s was cut; "
+            "scale both to [0, 1], or leave out --compat paper",
+            reference,
+            scores.peak,
+            fused,
+        )
     _write(scores, pair, pictures, files)
     return scores
 

@@ -42,7 +42,8 @@ def test_options_reach_the_scores(pair: tuple[Path, Path]) -> None:
     done = pifnet(*pair, "--json", "--ratio", 8, "--border", 2, "--compat", "paper")
     record = json.loads(done.stdout)
     assert (record["pixels"], record["ratio"], record["compat"]) == (20 * 36, 4, "paper")
-    assert done.stderr == ""
+    assert done.stderr.count("\n") == 1
+    assert "takes scenes within [0, 1]" in done.stderr
 
 
 def test_a_table_is_printed_for_the_eye(pair: tuple[Path, Path]) -> None:

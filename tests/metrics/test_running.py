@@ -64,6 +64,15 @@ def test_the_paper_s_angle_is_streamed_too() -> None:
     assert blocks.sam == pytest.approx(scores(fused, reference, ratio=4, compat=Compat.PAPER).sam, rel=1e-9)
 
 
+def test_the_paper_s_cut_is_streamed_too() -> None:
+    fused, reference = ((image - 998) / 4 for image in pair(70, 101))  # about 0.5, deviation 0.25
+    blocks = streamed(fused, reference, side=32, compat=Compat.PAPER)
+    whole = scores(fused, reference, ratio=4, compat=Compat.PAPER)
+    for name in NAMES:
+        assert getattr(blocks, name) == pytest.approx(getattr(whole, name), rel=1e-9), name
+    assert whole.rmse != pytest.approx(scores(fused, reference, ratio=4).rmse, rel=1e-3)
+
+
 @pytest.mark.parametrize("holes", [0, 3])
 def test_each_ssim_window_counts_once(holes: int) -> None:
     fused, reference = np.ones((2, 3, 50, 70), dtype=np.float32)

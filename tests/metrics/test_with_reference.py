@@ -82,7 +82,7 @@ def test_without_a_ratio_only_ergas_is_undefined() -> None:
 
 
 def test_the_paper_computes_ergas_at_ratio_four_always() -> None:
-    fused, reference = noisy(image()), image()
+    fused, reference = np.clip(noisy(image() / 2), 0, 1), image() / 2
     at_four = scores(fused, reference, ratio=4).ergas
     result = scores(fused, reference, ratio=8, compat=Compat.PAPER)
     assert result.ergas == pytest.approx(at_four, rel=1e-12)
@@ -91,10 +91,65 @@ def test_the_paper_computes_ergas_at_ratio_four_always() -> None:
 
 
 def test_the_paper_counts_dark_pixels_as_90_degrees() -> None:
-    reference = image()
+    reference = image() / 2
     reference[:, :12] = 0  # half of the pixels
     assert scores(reference, reference, ratio=4).sam == 0
     assert scores(reference, reference, ratio=4, compat=Compat.PAPER).sam == pytest.approx(45, rel=1e-5)
+
+
+def beyond() -> tuple[np.ndarray, np.ndarray]:
+    """A dark reference in [0, 1], and a result that leaves [0, 1] on either side."""
+    reference = (0.3 * np.random.default_rng(2).random((3, 13, 15))).astype(np.float32)
+    fused = noisy(reference, level=0.1)
+    fused[1, 6, 7], fused[2, 2:4, 3] = 1.7, 2.5
+    return fused, reference
+
+
+def direct_ssim(fused: np.ndarray, reference: np.ndarray) -> float:
+    """Of range 1, window by window in two-dimensional sums, mean over windows and then bands."""
+    offsets = np.arange(-5, 6)
+    weights = np.exp(-(offsets[:, None] ** 2 + offsets**2) / (2 * 1.5**2))
+    weights /= weights.sum()
+    found = []
+    for x_band, y_band in zip(fused.astype(np.float64), reference.astype(np.float64), strict=True):
+        for row in range(5, x_band.shape[0] - 5):
+            for column in range(5, x_band.shape[1] - 5):
+                x, y = (band[row - 5 : row + 6, column - 5 : column + 6] for band in (x_band, y_band))
+                mean_x, mean_y = (weights * x).sum(), (weights * y).sum()
+                var_x, var_y = (weights * (x - mean_x) ** 2).sum(), (weights * (y - mean_y) ** 2).sum()
+                both = (weights * (x - mean_x) * (y - mean_y)).sum()
+                luminance = (2 * mean_x * mean_y + 1e-4) / (mean_x**2 + mean_y**2 + 1e-4)
+                found.append(luminance * (2 * both + 9e-4) / (var_x + var_y + 9e-4))
+    return float(np.mean(found))
+
+
+def test_the_paper_cuts_the_result_to_0_and_1_before_every_score() -> None:
+    fused, reference = beyond()
+    cut, double = np.clip(fused, 0, 1), reference.astype(np.float64)
+    result = scores(fused, reference, ratio=8, compat=Compat.PAPER)
+
+    squares = (cut - double) ** 2
+    assert result.psnr == pytest.approx(10 * np.log10(double.max() ** 2 / squares.mean()), rel=1e-9)
+    relative = squares.mean(axis=(1, 2)) / double.mean(axis=(1, 2)) ** 2
+    assert result.ergas == pytest.approx(25 * np.sqrt(relative.mean()), rel=1e-9)
+    product = np.sqrt((cut.astype(np.float64) ** 2).sum(axis=0) * (double**2).sum(axis=0)) + 1e-10
+    angles = np.degrees(np.arccos(np.clip((cut * double).sum(axis=0) / product, -1, 1)))
+    assert result.sam == pytest.approx(angles.mean(), rel=1e-9)
+    same_scores(result, scores(cut, reference, ratio=8, compat=Compat.PAPER))
+    assert scores(fused, reference, ratio=4).rmse > 1.2 * result.rmse
+
+
+def test_the_paper_s_ssim_has_range_1_however_dark_the_scene() -> None:
+    fused, reference = beyond()
+    expected = direct_ssim(np.clip(fused, 0, 1), reference)
+    assert scores(fused, reference, ratio=4, compat=Compat.PAPER).ssim == pytest.approx(expected, rel=1e-9)
+    assert scores(np.clip(fused, 0, 1), reference, ratio=4).ssim < expected - 0.01  # divided by the peak, 0.3
+
+
+def test_a_value_that_is_not_finite_is_invalid_before_the_cut() -> None:
+    fused, reference = beyond()
+    fused[2, 5, 6] = np.inf
+    assert scores(fused, reference, ratio=4, compat=Compat.PAPER).excluded_pixels == 1
 
 
 def test_identical_images_are_perfect() -> None:
