@@ -70,7 +70,10 @@ class ChannelAttention(nn.Module):
 
 
 class MultiHeadLora(nn.Module):
-    """A low-rank linear map per channel segment: A Gaussian, B zero, so that it starts as nothing."""
+    """A low-rank linear map per channel segment: A Gaussian, B zero, so that it starts as nothing.
+
+    A has variance 1 / rank; the paper says a standard Gaussian. Open (docs/design.md 6.3).
+    """
 
     def __init__(self, *, width: int, heads: int, rank: int) -> None:
         super().__init__()
@@ -117,7 +120,11 @@ class FamLora(nn.Module):
 
 
 class GuidedAdapter(nn.Module):
-    """High-frequency semantic perception, and the FAM-LoRA blocks that it guides."""
+    """High-frequency semantic perception, and the FAM-LoRA blocks that it guides.
+
+    One guidance is made for all blocks, and their features begin as the inverse wavelet transform; the paper's text
+    settles neither. Open (docs/design.md 6.3).
+    """
 
     def __init__(
         self, *, blocks: int, width: int, lora_heads: int, lora_rank: int, pooling_window: int | None = None

@@ -52,6 +52,10 @@ class PIFNet(nn.Module):
     `InvertibleMambaBlock`); `log_det` is kept per element, because the plain sum, minimised, runs to minus infinity.
     The image is predicted without a bicubic skip, as in the published code.
 
+    Open readings (docs/design.md 6.3): the prior X_R is added to the HSI's features before the wavelet transform, where
+    paper and published code have it in the spatial branch alone; the adapter refines the inverse transform of the
+    spectral branch, and the MSI's features join it at the tail.
+
     Args:
         hsi_channels: Channels of the upsampled HSI, Ch.
         msi_channels: Channels of the MSI, Cm.

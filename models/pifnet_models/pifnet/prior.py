@@ -7,7 +7,8 @@ from torch import Tensor, nn
 class PriorExtraction(nn.Module):
     """X_R = ReLU(conv(ReLU(conv(Xs - Ys)) * C_R)); C_R = the range of Xs over its channels, pixel by pixel.
 
-    The published code keeps neither C_R nor the second convolution; this follows the paper.
+    The published code keeps neither C_R nor the second convolution; this follows the paper. Where X_R enters is the
+    network's choice, and open (docs/design.md 6.3).
     """
 
     def __init__(self, *, width: int) -> None:
