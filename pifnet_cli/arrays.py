@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pifnet_cli.errors import BandsError, DependencyError, GridError, SceneReadError, SettingsError
 from pifnet_cli.raster.bands import BandFields, parse_bands
-from pifnet_cli.raster.stored_numbers import BandCoding, to_physical
+from pifnet_cli.raster.stored_numbers import BandCoding, exact_nodata, to_physical
 from pifnet_cli.scene import Bands, Grid, Pixels, Scene, Window
 
 if TYPE_CHECKING:
@@ -136,14 +136,14 @@ def data_array_scene(name: str, image: "DataArray") -> ArrayScene:
     _checked(name, ordered)
     crs, attributes = image.rio.crs, image.attrs
     scale, offset = float(attributes.get("scale_factor", 1.0)), float(attributes.get("add_offset", 0.0))
-    count, nodata = ordered.shape[0], image.rio.nodata
+    count, nodata = ordered.shape[0], None if image.rio.nodata is None else np.asarray(image.rio.nodata)
     transform = _transform(name, image)
     scene = Scene(
         path=Path(name),
         grid=Grid(ordered.shape[1], ordered.shape[2], transform, None if crs is None else crs.to_wkt()),
         bands=_bands(name, ordered),
         dtype=ordered.dtype.name,
-        nodata=None if nodata is None else float(nodata),
+        nodata=None if nodata is None else exact_nodata(nodata.item(), ordered.dtype.name, name),
         scales=None if scale == 1 else (scale,) * count,
         offsets=None if offset == 0 else (offset,) * count,
     )

@@ -1,6 +1,7 @@
 """All of a fusion that is decided before the first pixel is fused: sensor model, method, tiles, output."""
 
 import logging
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -147,7 +148,7 @@ def _holds(dtype: str, value: float) -> bool:
     if np.issubdtype(dtype, np.integer):
         limits = np.iinfo(dtype)
         return limits.min <= value <= limits.max and float(value).is_integer()
-    return True
+    return not math.isfinite(value) or abs(value) <= float(np.finfo(dtype).max)
 
 
 def _regrid_notices(choice: Choice, alignment: Alignment) -> list[str]:

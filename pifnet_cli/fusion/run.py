@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from pifnet_cli.catalog import Gaps, Method, Statistics
 from pifnet_cli.choices import Anchor, BandChoice, Variant
-from pifnet_cli.errors import BandsError, GridError
+from pifnet_cli.errors import BandsError, GridError, SceneWriteError
 from pifnet_cli.fusion.closed_form import Sigma, scene_anchor, training_free_engine
 from pifnet_cli.fusion.gaps import GapEngine
 from pifnet_cli.fusion.outputs import Outputs
@@ -130,15 +130,21 @@ def run_fusion(
         plan = _with_dead_bands(plan, seen[0].live)
         ahead, errors = RowReader(lr), BandErrors(plan.target.bands.count)
         with outputs.opened(plan) as (sinks, strips):
-            blender = Blender(plan.tiles, strips)
+            blender, is_empty = Blender(plan.tiles, strips), True
             for done, tile in enumerate(plan.tiles, start=1):
                 fused = fused_tile(tile, plan, engine, lr=ahead, hr=hr)
                 core, pixels = blender.add(tile, fused.pixels)
+                is_empty = is_empty and not np.isfinite(pixels).any()
                 sinks[0].write(pixels, core)
                 if fused.sigma is not None:
                     sinks[1].write(fused.sigma, core)
                     errors.add(fused.sigma)
                 progress("fusing", done, len(plan.tiles))
+            if is_empty:
+                raise SceneWriteError(
+                    f"{output}: would not hold a single valid pixel, and was not written; check nodata values with: "
+                    "pifnet info FILE, or choose another method or checkpoint"
+                )
     return FusedScene(plan, None if plan.uncertainty is None else errors.rms)
 
 

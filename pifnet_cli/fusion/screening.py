@@ -14,6 +14,7 @@ WINDOW = 48  # pixels along the side of a window that is looked at first
 WINDOWS = 3  # along either side of the scene, at most
 TAIL = 0.01  # share of values on either side that may be anything
 FAR = 100.0  # times the range of the others
+LARGEST_WHOLE = 2**24  # float32 holds every whole number up to here
 SUSPICIOUS = 0.01  # share of pixels that are one extreme value in all bands, from which on it is told
 
 
@@ -118,8 +119,8 @@ def notices(scene: Scene, screening: Screening) -> list[str]:
     if screening.fill is not None:
         value, share, end = screening.fill
         told.append(
-            f"{scene.path}: {share:.1%} of its pixels are {value:g} in all bands, its {end} number; if that is fill or "
-            f"saturation, declare it: {_declaration(scene, value)}"
+            f"{scene.path}: {share:.1%} of its pixels are {_digits(value)} in all bands, its {end} number; if that is "
+            f"fill or saturation, declare it: {_declaration(scene, value)}"
         )
     if screening.absurd:
         told.append(
@@ -133,8 +134,13 @@ def _declaration(scene: Scene, value: float) -> str:
     """How nodata is declared of a GeoTIFF, an ENVI file, or an array, whose name has no extension."""
     match scene.path.suffix.lower():
         case ".tif" | ".tiff":
-            return f"gdal_edit.py -a_nodata {value:g} {scene.path}"
+            return f"gdal_edit.py -a_nodata {_digits(value)} {scene.path}"
         case "":
             return "make it NaN"
         case _:
-            return f"data ignore value = {value:g} in its header"
+            return f"data ignore value = {_digits(value)} in its header"
+
+
+def _digits(value: float) -> str:
+    """As many digits as a stored number of float32 needs to be read back."""
+    return str(int(value)) if value.is_integer() and abs(value) < LARGEST_WHOLE else str(np.float32(value))

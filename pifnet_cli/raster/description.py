@@ -12,7 +12,7 @@ from pifnet_cli.raster.bands import BandFields, envi_band_fields, parse_bands, s
 from pifnet_cli.raster.envi.header import EnviHeader
 from pifnet_cli.raster.georeference import read_grid
 from pifnet_cli.raster.geotiff.tags import geotiff_bands, geotiff_fields
-from pifnet_cli.raster.stored_numbers import BandCoding
+from pifnet_cli.raster.stored_numbers import BandCoding, exact_nodata
 from pifnet_cli.scene import METHOD_FIELD, RATIO_FIELD, Scene
 
 ACQUISITION_FIELDS = (
@@ -117,24 +117,12 @@ def _nodata(dataset: DatasetReader, fields: Fields, source: Path) -> Sequence[fl
     """The stored number of invalid pixels, per band; checked against the stored type, where it must occur."""
     text = str(fields.get("data ignore value", "")).strip()
     if not text:
-        return [_exact(value, dataset.dtypes[0], source) for value in dataset.nodatavals]
+        declared = dataset.nodatavals
+        return [None if value is None else exact_nodata(value, dataset.dtypes[0], source) for value in declared]
     dtype = np.dtype(dataset.dtypes[0])
     is_whole = np.issubdtype(dtype, np.integer) and text.lstrip("+-").isdecimal()
     value = int(text) if is_whole else _number(text, "data ignore value", source)
-    return [_exact(value, dataset.dtypes[0], source)] * dataset.count
-
-
-def _exact(value: float | int | None, dtype: str, source: Path) -> float | int | None:
-    """The nodata value as the stored type holds it."""
-    if value is None or np.issubdtype(np.dtype(dtype), np.floating):
-        return value
-    limits = np.iinfo(dtype)
-    if not math.isfinite(value) or value != int(value) or not limits.min <= value <= limits.max:
-        raise SceneReadError(
-            f"{source}: the nodata value {value:g} cannot occur in {dtype} pixels; a whole number from {limits.min} to "
-            f"{limits.max} was expected; correct or remove it"
-        )
-    return int(value)
+    return [exact_nodata(value, dataset.dtypes[0], source)] * dataset.count
 
 
 def _number(text: str, name: str, source: Path) -> float:

@@ -14,11 +14,13 @@ CACHE_BYTES = 16 * 2**20
 def gdal_session(**options: object) -> Iterator[None]:
     """Bound GDAL's block cache, which else takes 5 % of the machine's memory, for the duration of the block.
 
-    rasterio's warning about missing georeferencing stays inside: the grid says so itself.
+    rasterio's warnings about missing georeferencing and about nodata beyond a type's range stay inside: the grid and
+    the description of the scene say so themselves.
 
     Args:
         options: Further GDAL configuration options.
     """
     with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES, **options):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)
         yield

@@ -1,13 +1,17 @@
 """Stored numbers <-> physical ones: scale, offset, nodata, rounding. Arrays only."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pifnet_cli.errors import SceneReadError
 from pifnet_cli.scene import Pixels
 
 Stored = NDArray[np.generic]
+FILL = 1e20  # the least of the usual fills (CF's; others: netCDF 9.97e36, float32's lowest); no sensor measures it
+NEAR = 4 * float(np.finfo(np.float32).eps)  # times nodata: so far off a float is still it, as for GDAL (measured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class BandCoding:
 
 
 def to_physical(stored: Stored, codings: list[BandCoding]) -> Pixels:
-    """Stored numbers as float32 in physical units; nodata, NaN and infinite values become NaN.
+    """Stored numbers as float32 in physical units; nodata, NaN, infinities and what is as large as fill become NaN.
 
     Works band by band, so that no float64 cube appears; a float32 input is changed in place.
 
@@ -39,18 +43,63 @@ def to_physical(stored: Stored, codings: list[BandCoding]) -> Pixels:
     with np.errstate(over="ignore", invalid="ignore"):
         physical = stored.astype(np.float32, copy=False)
         for band, coding in enumerate(codings):
-            invalid = _invalid(stored[band], coding.nodata)
+            invalid = is_nodata(stored[band], coding.nodata)
             if not coding.is_plain:
+                invalid |= _is_fill(stored[band])
                 physical[band] = stored[band].astype(np.float64) * coding.scale + coding.offset
-            invalid |= ~np.isfinite(physical[band])
+            invalid |= _is_fill(physical[band])
             physical[band][invalid] = np.nan
     return physical
 
 
-def _invalid(stored: Stored, nodata: float | int | None) -> NDArray[np.bool_]:
+def _is_fill(values: Stored) -> NDArray[np.bool_]:
+    """Where values are no number, or as large as no measured one."""
+    return np.asarray(~(np.abs(values) < FILL))
+
+
+def is_nodata(stored: Stored, nodata: float | int | None) -> NDArray[np.bool_]:
+    """Where stored numbers are nodata, compared in their own type.
+
+    Floats may lie a little away, be they of 32 bits or of 64: headers hold nodata with fewer digits than pixels do.
+
+    Args:
+        stored: Of any shape.
+        nodata: A number that the type holds, or None.
+    """
     if nodata is None:
         return np.zeros(stored.shape, dtype=bool)
-    return np.asarray(stored == stored.dtype.type(nodata))
+    if not np.issubdtype(stored.dtype, np.floating):
+        return np.asarray(stored == stored.dtype.type(nodata))
+    reach = NEAR * abs(nodata)
+    with np.errstate(over="ignore"):
+        lowest, highest = stored.dtype.type(nodata - reach), stored.dtype.type(nodata + reach)
+    return np.asarray(np.greater_equal(stored, lowest) & np.less_equal(stored, highest))
+
+
+def exact_nodata(value: float | int, dtype: str, source: object) -> float | int:
+    """A declared nodata value as a number of the stored type.
+
+    What lies beyond the range of floats stands for their lowest or highest number: so GDAL writes it, and headers hold
+    that number rounded.
+
+    Args:
+        value: As declared.
+        dtype: The stored type.
+        source: Named in errors.
+
+    Raises:
+        SceneReadError: The type of integers cannot hold it.
+    """
+    if np.issubdtype(np.dtype(dtype), np.floating):
+        most = float(np.finfo(dtype).max)
+        return min(max(value, -most), most) if math.isfinite(value) else value
+    limits = np.iinfo(dtype)
+    if not math.isfinite(value) or value != int(value) or not limits.min <= value <= limits.max:
+        raise SceneReadError(
+            f"{source}: the nodata value {value:g} cannot occur in {dtype} pixels; a whole number from {limits.min} to "
+            f"{limits.max} was expected; correct or remove it"
+        )
+    return int(value)
 
 
 def to_stored(pixels: Pixels, codings: list[BandCoding], dtype: np.dtype[np.generic]) -> tuple[Stored, int]:
@@ -89,7 +138,7 @@ def _encode(pixels: Pixels, coding: BandCoding, out: Stored) -> int:
             out[...] = plane
     if coding.nodata is not None:
         nodata = out.dtype.type(coding.nodata)
-        collisions = (out == nodata) & ~invalid
+        collisions = is_nodata(out, coding.nodata) & ~invalid
         out[collisions] = _neighbour(nodata)
         out[invalid] = nodata
     return clipped
@@ -119,8 +168,10 @@ def _encode_integers(plane: NDArray[np.float64], invalid: NDArray[np.bool_], out
 
 
 def _neighbour(nodata: np.generic) -> np.generic:
-    """The stored number next to `nodata`, on the side of zero; above it where nodata is zero."""
+    """The stored number next to `nodata` that is not taken for it, towards zero; above it where nodata is zero."""
     dtype = nodata.dtype
     if np.issubdtype(dtype, np.integer):
         return dtype.type(int(nodata) + (1 if int(nodata) <= 0 else -1))
-    return dtype.type(np.nextafter(nodata, dtype.type(0) if nodata != 0 else dtype.type(1)))
+    if nodata == 0:
+        return dtype.type(np.nextafter(nodata, dtype.type(1)))
+    return dtype.type(float(nodata) * (1 - 2 * NEAR))

@@ -21,7 +21,7 @@ from pifnet_cli.raster.formats import SceneFiles, output_files
 from pifnet_cli.raster.geotiff.output import GeoTiffFile, creation_profile
 from pifnet_cli.raster.publishing import publication
 from pifnet_cli.raster.publishing.verification import MissingBlocks, verify
-from pifnet_cli.raster.stored_numbers import BandCoding, Stored, to_stored
+from pifnet_cli.raster.stored_numbers import BandCoding, Stored, exact_nodata, to_stored
 from pifnet_cli.scene import Pixels, Scene, Window
 
 _LOG = logging.getLogger(__name__)
@@ -275,7 +275,8 @@ def _completed(scene: Scene) -> Scene:
     if dtype.name not in DATA_TYPES.values():
         raise SceneWriteError(f"{scene.path}: {dtype.name} is not written; one of {', '.join(DATA_TYPES.values())} is")
     if np.issubdtype(dtype, np.floating):
-        return replace(scene, nodata=math.nan if scene.nodata is None else float(scene.nodata))
+        declared = math.nan if scene.nodata is None else float(exact_nodata(scene.nodata, dtype.name, scene.path))
+        return replace(scene, nodata=declared)
     limits = np.iinfo(dtype)
     nodata = scene.nodata
     if nodata is None:

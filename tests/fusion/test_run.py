@@ -9,10 +9,13 @@ from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Align
 from pifnet_cli.fusion.plan import plan_fusion
 from pifnet_cli.fusion.run import fused_tile
+from pifnet_cli.networks.checkpoint import Checkpoint, Header, bands_record, save_checkpoint
 from pifnet_cli.pair.resample import SUPPORT
 from pifnet_cli.pair.tile import FusedTile
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.settings import FuseSettings
+from pifnet_models.pifnet.network import PIFNet
+from small_networks import SMALL
 from waves import NODATA, write_pair
 
 BANDS = 7
@@ -50,3 +53,19 @@ def test_ground_that_is_nodata_never_reaches_the_method(method, side, tmp_path: 
     assert 0 < ones.tiles <= 0.25 * len(tiles)
     assert all(pixels.shape == (BANDS, tile.window.height, tile.window.width)
                for tile, pixels in zip(tiles, fused, strict=True))  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [np.nan, 3e38])
+def test_a_result_without_a_valid_pixel_is_refused_and_not_written(pifnet, tmp_path, number):
+    lr, hr, _ = write_pair(tmp_path, bands=BANDS, hr_size=(32, 48))
+    hyper = {"hsi_channels": BANDS, "msi_channels": 3, **SMALL[Method.PIFNET]}
+    with open_scene(lr) as hsi, open_scene(hr) as msi:
+        bands, guide = bands_record(hsi.scene.bands), bands_record(msi.scene.bands)
+    weights = {name: np.full(tensor.shape, number, np.float32) for name, tensor in PIFNet(**hyper).state_dict().items()}
+    header = Header("pifnet", "paper", hyper, bands, guide, ratio=4.0, sensor=None, scale=1.0)
+    save_checkpoint(tmp_path / "network", Checkpoint(header, weights))
+    output = tmp_path / "fused.tif"
+    run = pifnet("fuse", lr, hr, "-o", output, "--checkpoint", tmp_path / "network", "--align", "none", "-q")
+    assert (run.code, run.err.count("\n")) == (1, 1)
+    assert f"{output}: would not hold a single valid pixel, and was not written" in run.err
+    assert not output.exists()

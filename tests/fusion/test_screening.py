@@ -127,5 +127,13 @@ def test_the_remedy_is_that_of_the_format(ground, name, words):
     assert words in told
 
 
+@pytest.mark.parametrize("value", [-9999.9, 123456.78, -32767.501])
+def test_the_remedy_has_as_many_digits_as_the_pixels(ground, value):
+    ground[:, :10] = value
+    (told,) = (line for line in notices(_scene(ground, "hr.img"), _screened(ground)) if "declare it" in line)
+    digits = told.partition("data ignore value = ")[2].split()[0]
+    assert np.float32(digits) == np.float32(value)
+
+
 def test_a_sound_scene_is_not_talked_about(ground):
     assert notices(_scene(ground), _screened(ground)) == []

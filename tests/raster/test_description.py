@@ -80,6 +80,16 @@ def test_a_nodata_value_of_64_bits_keeps_them(tmp_path):
     assert np.isnan(pixels[0, 0]).tolist() == [True, False]
 
 
+@pytest.mark.parametrize("text", ["-1.7976931348623157e+308", "-3.4028235e+38", "-3.402823466e+38"])
+def test_a_nodata_value_beyond_float32_is_its_lowest_number(tmp_path, text):
+    lowest = float(np.finfo("float32").min)
+    stored = np.array([[[lowest, 7]]], dtype="float32")
+    scene, pixels = _read(_scene(tmp_path, stored, data_ignore_value=text))
+    assert scene.nodata == pytest.approx(lowest, rel=1e-9)
+    assert abs(scene.nodata) <= -lowest
+    assert np.isnan(pixels[0, 0]).tolist() == [True, False]
+
+
 def test_nodata_set_beside_an_envi_file_counts(tmp_path):
     path = _scene(tmp_path)
     with rasterio.open(path.with_suffix(".img"), "r+") as dataset:

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+import rasterio
 
+from pifnet_cli.raster.gdal import gdal_session
 from pifnet_cli.raster.stored_numbers import BandCoding, to_physical, to_stored
+from scenes import write_scene
 
 INTEGERS = ["uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 
@@ -35,8 +38,31 @@ def test_a_float64_nodata_that_float32_cannot_hold_is_found():
 
 
 def test_a_float32_nodata_written_with_fewer_digits_is_found():
-    stored = _plane(np.float32(-3.4028235e38))
-    assert np.isnan(to_physical(stored, [BandCoding(nodata=-3.4028234663852886e38)])[0, 0, 0])
+    stored = _plane(-12345.678, -12345.6)
+    assert np.isnan(to_physical(stored, [BandCoding(nodata=-12345.68)])[0, 0]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("coding", [BandCoding(), BandCoding(scale=1e-4), BandCoding(nodata=-9999.0)])
+@pytest.mark.parametrize("fill", [-3.4028234663852886e38, 3.4028234663852886e38, 9.96921e36, 1e20, -1e30])
+def test_floats_as_large_as_fill_are_invalid_whatever_is_declared(dtype, coding, fill):
+    assert np.isnan(to_physical(_plane(fill, 7.0, dtype=dtype), [coding])[0, 0]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("value", [2**63 - 1, 2**64 - 1])
+def test_the_largest_whole_numbers_are_values(value):
+    assert np.isfinite(to_physical(_plane(value, dtype="uint64"), [BandCoding()])).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("nodata", [-9999.0, -12345.678, 1e-4, 0.0])
+def test_nodata_is_found_where_gdal_finds_it(tmp_path, dtype, nodata):
+    off = np.array([0, 1e-7, -1e-7, 4e-7, -4e-7, 6e-7, -6e-7, 1e-5])
+    stored = (nodata * (1 + off) + (nodata == 0) * off)[None, None].astype(dtype)
+    path = write_scene(tmp_path / "x.tif", stored, nodata=nodata)
+    with gdal_session(), rasterio.open(path) as dataset:
+        hidden = dataset.read_masks(1) == 0
+    assert np.isnan(to_physical(stored, [BandCoding(nodata=nodata)])[0]).tolist() == hidden.tolist()
 
 
 def test_a_large_offset_costs_no_precision():
@@ -68,10 +94,14 @@ def test_zero_next_to_nodata_zero_becomes_one():
     assert clipped == 0
 
 
-def test_a_float_that_equals_nodata_moves_by_one_step():
-    stored, _ = to_stored(_plane(-9999.0, np.nan), [BandCoding(nodata=-9999.0)], np.dtype("float32"))
-    assert stored[0, 0, 1] == -9999.0
-    assert stored[0, 0, 0] == np.nextafter(np.float32(-9999), np.float32(0))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_float_that_equals_nodata_moves_just_so_far_that_it_is_not_taken_for_it(dtype):
+    near = np.nextafter(np.float32(-9999), np.float32(0))
+    codings = [BandCoding(nodata=-9999.0)]
+    stored, _ = to_stored(_plane(-9999.0, near, -9999.1, np.nan), codings, np.dtype(dtype))
+    assert stored[0, 0, 3] == -9999.0
+    np.testing.assert_allclose(stored[0, 0, :3], [-9999, -9999, -9999.1], rtol=1e-6)
+    assert np.isnan(to_physical(stored, codings)[0, 0]).tolist() == [False, False, False, True]
 
 
 @pytest.mark.parametrize("dtype", ["int16", "uint16", "int32", "float32", "float64"])

@@ -57,6 +57,26 @@ def test_infinity_is_a_hole(pifnet, tmp_path):
     assert is_well_but(fused(pifnet, *pair, *REGRESSION), slice(None), 9, 9)
 
 
+LOWEST = float(np.finfo(np.float32).min)
+LR_LOWEST = {"pixels": spoiled(LR, ..., slice(0, 4), value=LOWEST)}
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param({"name": "lr.hdr", "fields": {"data ignore value": "-3.40282e+38"}}, id="six digits, ENVI"),
+        pytest.param({"name": "lr.hdr", "fields": {"data ignore value": "-3.402823e+38"}}, id="seven digits, ENVI"),
+        pytest.param({"name": "lr.hdr", "fields": {"data ignore value": f"{-1e308!r}"}}, id="beyond float32, ENVI"),
+        pytest.param({"nodata": -3.40282e38}, id="six digits, GeoTIFF"),
+        pytest.param({"nodata": -3.4e38}, id="two digits, GeoTIFF"),
+        pytest.param({}, id="not declared"),
+    ],
+)
+def test_float32_s_lowest_number_is_a_hole_however_it_is_declared(pifnet, tmp_path, how):
+    result = fused(pifnet, *write_odd_pair(tmp_path, lr=LR_LOWEST | how), *REGRESSION)
+    assert is_well_but(result, ..., slice(0, 4 * RATIO))
+
+
 def cloud(image, row, column, radius):
     rows, columns = np.mgrid[: image.shape[1], : image.shape[2]]
     return spoiled(image, slice(None), (rows - row) ** 2 + (columns - column) ** 2 < radius**2)
