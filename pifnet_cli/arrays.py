@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from pifnet_cli.errors import BandsError, DependencyError, GridError, SceneReadError, SettingsError
 from pifnet_cli.raster.bands import BandFields, parse_bands
-from pifnet_cli.raster.stored_numbers import BandCoding, exact_nodata, to_physical
+from pifnet_cli.raster.stored_numbers import BandCoding, exact_nodata, to_physical, told_nodata
 from pifnet_cli.scene import Bands, Grid, Pixels, Scene, Window
+from pifnet_cli.settings import Nodata
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -49,6 +50,17 @@ class ArrayScene:
         scales, offsets = scene.scales or (1.0,) * count, scene.offsets or (0.0,) * count
         codings = [BandCoding(*coding, scene.nodata) for coding in zip(scales, offsets, strict=True)]
         return to_physical(stored, codings)
+
+    def with_nodata(self, nodata: Nodata | None) -> "ArrayScene":
+        """The scene with another nodata value than it declares; the same where none is given.
+
+        Raises:
+            SceneReadError: Its type cannot hold the value.
+        """
+        if nodata is None:
+            return self
+        scene = self.scene
+        return replace(self, scene=replace(scene, nodata=told_nodata(nodata, scene.dtype, scene.path)))
 
     def cut(self, positions: Sequence[int], /) -> "ArrayScene":
         """The scene of some of its bands, by positions from 0."""
@@ -136,14 +148,14 @@ def data_array_scene(name: str, image: "DataArray") -> ArrayScene:
     _checked(name, ordered)
     crs, attributes = image.rio.crs, image.attrs
     scale, offset = float(attributes.get("scale_factor", 1.0)), float(attributes.get("add_offset", 0.0))
-    count, nodata = ordered.shape[0], None if image.rio.nodata is None else np.asarray(image.rio.nodata)
+    count = ordered.shape[0]
     transform = _transform(name, image)
     scene = Scene(
         path=Path(name),
         grid=Grid(ordered.shape[1], ordered.shape[2], transform, None if crs is None else crs.to_wkt()),
         bands=_bands(name, ordered),
         dtype=ordered.dtype.name,
-        nodata=None if nodata is None else exact_nodata(nodata.item(), ordered.dtype.name, name),
+        nodata=_nodata(name, image),
         scales=None if scale == 1 else (scale,) * count,
         offsets=None if offset == 0 else (offset,) * count,
     )
@@ -193,6 +205,17 @@ def _require_rioxarray() -> None:
         raise DependencyError(
             "fuse: DataArrays need rioxarray; install it with: pip install 'pifnet[xarray]'"
         ) from error
+
+
+def _nodata(name: str, image: "DataArray") -> float | int | None:
+    """The declared nodata; SceneReadError where the array's type cannot hold it."""
+    try:
+        declared = image.rio.nodata
+    except (OverflowError, ValueError) as error:
+        raise SceneReadError(
+            f"{name}: its nodata cannot occur in {image.dtype} values ({error}); correct it with .rio.write_nodata"
+        ) from error
+    return None if declared is None else exact_nodata(np.asarray(declared).item(), image.dtype.name, name)
 
 
 def _dimensions(name: str, image: "DataArray") -> tuple[str, str, str]:

@@ -47,6 +47,16 @@ def _spaced(numbers: Iterable[float]) -> str:
 
 
 @dataclass(frozen=True)
+class Nodata:
+    """What invalid pixels of a scene hold, as stored, in place of what it declares; None: no number stands for them."""
+
+    value: float | int | None
+
+    def __str__(self) -> str:
+        return "none" if self.value is None else repr(self.value)
+
+
+@dataclass(frozen=True)
 class SimulateSettings:
     """Wald-protocol degradation; `shift` is (rows down, columns right), in HR pixels."""
 
@@ -101,6 +111,8 @@ class FuseSettings:
     shift: tuple[float, float] | None = None
     extent: Extent = Extent.COMMON
     bands: BandChoice = BandChoice.ALL
+    hsi_nodata: Nodata | None = None
+    msi_nodata: Nodata | None = None
     dtype: str | None = None
     scale: float | None = None
     device: Device = Device.AUTO

@@ -13,7 +13,7 @@ from affine import Affine
 from numpy.testing import assert_allclose, assert_array_equal
 
 import pifnet_cli as pifnet
-from pifnet_cli.errors import PifnetError
+from pifnet_cli.errors import PifnetError, SceneReadError
 from waves import write_pair
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_data"
@@ -241,3 +241,20 @@ def test_numpy_needs_no_xarray():
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout == "5\n"
+
+
+def test_nodata_of_arrays_may_be_told():
+    generator = np.random.default_rng(0)
+    hr_msi = generator.uniform(0.1, 0.6, (3, 24, 32)).astype(np.float32)
+    lr_hsi = np.repeat(hr_msi.reshape(3, 6, 4, 8, 4).mean(axis=(2, 4)), 2, axis=0)
+    holes, zeros = lr_hsi.copy(), lr_hsi.copy()
+    holes[:, :2], zeros[:, :2] = np.nan, 0
+    how = {"ratio": 4, "method": "regression", "mtf": 0.3, "align": "none"}
+    expected, told = pifnet.fuse(holes, hr_msi, **how), pifnet.fuse(zeros, hr_msi, hsi_nodata=0, **how)
+    np.testing.assert_array_equal(told.fused, expected.fused)
+    assert np.isnan(told.fused).any()
+
+
+def test_a_nodata_of_an_array_that_its_type_cannot_hold_is_refused(pair):
+    with pytest.raises(SceneReadError, match="LR-HSI: its nodata cannot occur in uint8 values"):
+        pifnet.fuse(pair[2].astype("uint8"), pair[3])

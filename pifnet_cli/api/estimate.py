@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pifnet_cli.api.words import PathLike, choice, optional_path, overwrite_of
+from pifnet_cli.api.words import NodataWord, PathLike, choice, optional_path, overwrite_of, pair_nodata
 from pifnet_cli.choices import Align
 from pifnet_cli.results import Estimated
 
@@ -12,6 +12,9 @@ def estimate(
     hr_msi: PathLike,
     *,
     align: str = Align.SHIFT,
+    nodata: NodataWord | None = None,
+    hsi_nodata: NodataWord | None = None,
+    msi_nodata: NodataWord | None = None,
     srf_csv: PathLike | None = None,
     overwrite: bool = False,
 ) -> Estimated:
@@ -21,6 +24,9 @@ def estimate(
         lr_hsi: The LR-HSI.
         hr_msi: The HR-MSI.
         align: What is looked for: shift, or affine (rotation and scale besides).
+        nodata: The stored number of invalid pixels in both scenes, or "none"; by default what they declare.
+        hsi_nodata: The same of the LR-HSI alone.
+        msi_nodata: The same of the HR-MSI alone.
         srf_csv: Receives the HR-MSI's response, as `simulate(srf=...)` takes it.
         overwrite: Replace that file.
 
@@ -39,6 +45,7 @@ def estimate(
         Path(lr_hsi),
         Path(hr_msi),
         choice(Align, "--align", align),
+        nodata=pair_nodata(nodata, hsi_nodata, msi_nodata),
         srf_csv=optional_path(srf_csv),
         overwrite=overwrite_of(overwrite),
     )

@@ -8,7 +8,17 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from pifnet_cli.api.words import Pair, PathLike, choice, optional_choice, optional_path, overwrite_of, report_settings
+from pifnet_cli.api.words import (
+    NodataWord,
+    Pair,
+    PathLike,
+    choice,
+    optional_choice,
+    optional_path,
+    overwrite_of,
+    pair_nodata,
+    report_settings,
+)
 from pifnet_cli.catalog import Method
 from pifnet_cli.choices import (
     Align,
@@ -55,6 +65,9 @@ def fuse(
     halo: int = FuseSettings.halo,
     extent: str = FuseSettings.extent,
     bands: str = FuseSettings.bands,
+    nodata: NodataWord | None = None,
+    hsi_nodata: NodataWord | None = None,
+    msi_nodata: NodataWord | None = None,
     uncertainty: PathLike | bool | None = None,
     dtype: str | None = None,
     scale: float | None = None,
@@ -95,6 +108,9 @@ def fuse(
         halo: HR pixels round a tile that a network sees besides.
         extent: common or hr: the common footprint, or all of the HR-MSI.
         bands: all or good: whether bands that the LR-HSI's bad-band list marks are left out.
+        nodata: The stored number of invalid pixels in both scenes, or "none"; by default what they declare.
+        hsi_nodata: The same of the LR-HSI alone.
+        msi_nodata: The same of the HR-MSI alone.
         uncertainty: The file of standard deviations, or True for arrays. Kriging only.
         dtype: Stored number type of the output file; by default the LR-HSI's.
         scale: Value of one stored unit of the output file; by default the LR-HSI's.
@@ -128,6 +144,7 @@ def fuse(
         >>> fused.fused.shape
         (80, 162, 162)
     """
+    of_hsi, of_msi = pair_nodata(nodata, hsi_nodata, msi_nodata)
     settings = FuseSettings(
         method=optional_choice(Method, "--method", method),
         checkpoint=optional_path(checkpoint),
@@ -141,6 +158,8 @@ def fuse(
         shift=shift,
         extent=choice(Extent, "--extent", extent),
         bands=choice(BandChoice, "--bands", bands),
+        hsi_nodata=of_hsi,
+        msi_nodata=of_msi,
         dtype=dtype,
         scale=scale,
         device=choice(Device, "--device", device),
@@ -230,6 +249,7 @@ def _fused_arrays(
     else:
         pair = (told[0], told[1]) if told else None
         lr, hr = arrays.numpy_pair(lr_hsi, hr_msi, ratio=ratio, transforms=pair)
+    lr, hr = lr.with_nodata(settings.hsi_nodata), hr.with_nodata(settings.msi_nodata)
     outputs = MemoryOutputs()
     result = run_fusion(lr, hr, IN_MEMORY[0], settings, outputs, progress=progress or silent)
     images: list[Any] = list(outputs.arrays)

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from pifnet_cli.choices import Overwrite
 from pifnet_cli.errors import SettingsError
-from pifnet_cli.settings import ReportSettings
+from pifnet_cli.settings import Nodata, ReportSettings
 
 PathLike = str | Path
+NodataWord = float | int | str
 Pair = tuple[float, float]
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -31,6 +32,26 @@ def optional_choice(kind: type[Choice], option: str, word: str | None) -> Choice
 def optional_path(path: PathLike | None) -> Path | None:
     """The path, if there is one."""
     return None if path is None else Path(path)
+
+
+def pair_nodata(
+    both: NodataWord | None, hsi: NodataWord | None, msi: NodataWord | None
+) -> tuple[Nodata | None, Nodata | None]:
+    """Of either scene, what `nodata=`, `hsi_nodata=` and `msi_nodata=` ask for; SettingsError for what is no number."""
+    common = _nodata("--nodata", both)
+    return _nodata("--hsi-nodata", hsi) or common, _nodata("--msi-nodata", msi) or common
+
+
+def _nodata(option: str, word: NodataWord | None) -> Nodata | None:
+    if word is None:
+        return None
+    text = str(word).strip().lower()
+    if text == "none":
+        return Nodata(None)
+    try:
+        return Nodata(int(text) if text.lstrip("+-").isdecimal() else float(text))
+    except ValueError:
+        raise SettingsError(f"{option} {word}: a number, nan or none was expected") from None
 
 
 def overwrite_of(is_wanted: bool) -> Overwrite:

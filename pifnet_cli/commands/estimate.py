@@ -22,6 +22,9 @@ def estimate(
             "--align", help="Misregistration to find: a shift, or affine, which has rotation and scale besides."
         ),
     ] = Align.SHIFT,
+    nodata: options.Nodata = None,
+    hsi_nodata: options.HsiNodata = None,
+    msi_nodata: options.MsiNodata = None,
     srf_csv: Annotated[
         Path | None,
         typer.Option(
@@ -41,7 +44,16 @@ def estimate(
     import pifnet_cli as pifnet
 
     with reporting(quiet):
-        record = pifnet.estimate(lr_hsi, hr_msi, align=align, srf_csv=srf_csv, overwrite=overwrite).record
+        record = pifnet.estimate(
+            lr_hsi,
+            hr_msi,
+            align=align,
+            nodata=nodata,
+            hsi_nodata=hsi_nodata,
+            msi_nodata=msi_nodata,
+            srf_csv=srf_csv,
+            overwrite=overwrite,
+        ).record
     print_record(record, as_json=as_json, for_people=_with_bands_summed_up)
 
 

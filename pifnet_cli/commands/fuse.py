@@ -81,6 +81,9 @@ def fuse(
             "--bands", help="Bands to fuse: all, or only the good ones, which the LR-HSI's bad-band list does not mark."
         ),
     ] = FuseSettings.bands,
+    nodata: options.Nodata = None,
+    hsi_nodata: options.HsiNodata = None,
+    msi_nodata: options.MsiNodata = None,
     uncertainty: Annotated[
         Path | None,
         typer.Option(
@@ -132,6 +135,9 @@ def fuse(
             halo=halo,
             extent=extent,
             bands=bands,
+            nodata=nodata,
+            hsi_nodata=hsi_nodata,
+            msi_nodata=msi_nodata,
             uncertainty=uncertainty,
             dtype=dtype,
             scale=scale,

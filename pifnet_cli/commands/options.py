@@ -28,6 +28,23 @@ PrecisionChoice = Annotated[Precision, typer.Option("--precision", help="Number 
 CreationOptions = Annotated[
     list[str] | None, typer.Option("--co", metavar="NAME=VALUE", help="GDAL creation option; repeatable.")
 ]
+Nodata = Annotated[
+    str | None,
+    typer.Option(
+        "--nodata",
+        metavar="NUMBER|none",
+        help="Stored number of invalid pixels in both scenes, or none. Default: what the files declare.",
+        show_default=False,
+    ),
+]
+HsiNodata = Annotated[
+    str | None,
+    typer.Option("--hsi-nodata", metavar="NUMBER|none", help="The same of the LR-HSI alone; wins.", show_default=False),
+]
+MsiNodata = Annotated[
+    str | None,
+    typer.Option("--msi-nodata", metavar="NUMBER|none", help="The same of the HR-MSI alone; wins.", show_default=False),
+]
 Report = Annotated[
     Path | None,
     typer.Option("--report", help="Write one HTML page about the result, pictures included.", show_default=False),

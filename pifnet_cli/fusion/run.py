@@ -232,8 +232,9 @@ def _engine(
             f"{lr.scene.path}: {error} ({hr.scene.path}); one has nodata where the other has pixels; check nodata "
             f"values with: pifnet info FILE"
         ) from error
-    for scene, screening in zip((lr.scene, hr.scene), seen, strict=True):
-        for notice in notices(scene, screening):
+    options = "--hsi-nodata", "--msi-nodata"
+    for scene, screening, option in zip((lr.scene, hr.scene), seen, options, strict=True):
+        for notice in notices(scene, screening, option=option):
             log.warning(notice)
     method, engine = plan.choice.method, _method_engine(plan, statistics, settings, lr, hr)
     return engine if method.facts.gaps is Gaps.LEFT else GapEngine(engine, statistics, method=method)

@@ -113,14 +113,14 @@ def plausible_range(reader: WindowReader, grid: Grid) -> tuple[Floats, Floats]:
     return low, high
 
 
-def notices(scene: Scene, screening: Screening) -> list[str]:
-    """What the user should know of a scene, a sentence each."""
+def notices(scene: Scene, screening: Screening, *, option: str) -> list[str]:
+    """What the user should know of a scene, a sentence each; `option` sets its nodata."""
     told = []
     if screening.fill is not None:
         value, share, end = screening.fill
         told.append(
             f"{scene.path}: {share:.1%} of its pixels are {_digits(value)} in all bands, its {end} number; if that is "
-            f"fill or saturation, declare it: {_declaration(scene, value)}"
+            f"fill or saturation, declare it: {_declaration(scene, value, option)}"
         )
     if screening.absurd:
         told.append(
@@ -130,15 +130,15 @@ def notices(scene: Scene, screening: Screening) -> list[str]:
     return told
 
 
-def _declaration(scene: Scene, value: float) -> str:
+def _declaration(scene: Scene, value: float, option: str) -> str:
     """How nodata is declared of a GeoTIFF, an ENVI file, or an array, whose name has no extension."""
     match scene.path.suffix.lower():
         case ".tif" | ".tiff":
-            return f"gdal_edit.py -a_nodata {_digits(value)} {scene.path}"
+            return f"gdal_edit.py -a_nodata {_digits(value)} {scene.path}, or {option} {_digits(value)}"
         case "":
-            return "make it NaN"
+            return f"make it NaN, or {option[2:].replace('-', '_')}={_digits(value)}"
         case _:
-            return f"data ignore value = {_digits(value)} in its header"
+            return f"data ignore value = {_digits(value)} in its header, or {option} {_digits(value)}"
 
 
 def _digits(value: float) -> str:

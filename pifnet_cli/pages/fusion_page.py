@@ -58,7 +58,11 @@ def require_fusion_page(report: ReportSettings, files: FusionFiles, settings: Fu
     inputs = [path for named in (files.lr_hsi, files.hr_msi) for path in find_scene(named).all]
     require_free([report.page], inputs=inputs, overwrite=report.overwrite)
     if report.points:
-        with suppress(GridError), reopen_scene(files.lr_hsi) as lr, reopen_scene(files.hr_msi) as hr:
+        with (
+            suppress(GridError),
+            reopen_scene(files.lr_hsi, nodata=settings.hsi_nodata) as lr,
+            reopen_scene(files.hr_msi, nodata=settings.msi_nodata) as hr,
+        ):
             # Where two scenes do not fit as they are, the fusion itself finds out how they do, or says why not.
             output = align(lr.scene, hr.scene, extent=settings.extent, phase=settings.phase or Phase.TRUE).output
             require_inside(report.points, height=output.height, width=output.width)
@@ -106,11 +110,11 @@ def write_fusion_page(
 
 def _opened(fused: FusedScene, files: FusionFiles, settings: FuseSettings, stack: ExitStack) -> tuple[FusedPair, bool]:
     """Open the files of a fusion, and tell whether all bands of the LR-HSI were fused."""
-    lr = stack.enter_context(reopen_scene(files.lr_hsi))
+    lr = stack.enter_context(reopen_scene(files.lr_hsi, nodata=settings.hsi_nodata))
     pair = FusedPair(
         fused=stack.enter_context(reopen_scene(files.output)),
         lr=chosen_bands(lr, settings.bands),
-        hr=stack.enter_context(reopen_scene(files.hr_msi)),
+        hr=stack.enter_context(reopen_scene(files.hr_msi, nodata=settings.msi_nodata)),
         operator=fused.plan.operator,
         sigma=None if files.uncertainty is None else stack.enter_context(reopen_scene(files.uncertainty)),
     )

@@ -12,8 +12,9 @@ from pifnet_cli.raster.bands import BandFields, envi_band_fields, parse_bands, s
 from pifnet_cli.raster.envi.header import EnviHeader
 from pifnet_cli.raster.georeference import read_grid
 from pifnet_cli.raster.geotiff.tags import geotiff_bands, geotiff_fields
-from pifnet_cli.raster.stored_numbers import BandCoding, exact_nodata
+from pifnet_cli.raster.stored_numbers import BandCoding, exact_nodata, told_nodata
 from pifnet_cli.scene import METHOD_FIELD, RATIO_FIELD, Scene
+from pifnet_cli.settings import Nodata
 
 ACQUISITION_FIELDS = (
     "description",
@@ -29,7 +30,7 @@ Fields = Mapping[str, str | list[str]]
 
 
 def describe(
-    dataset: DatasetReader, path: Path, header: EnviHeader | None, remarks: list[str]
+    dataset: DatasetReader, path: Path, header: EnviHeader | None, remarks: list[str], *, nodata: Nodata | None = None
 ) -> tuple[Scene, list[BandCoding]]:
     """Describe an open raster.
 
@@ -38,6 +39,7 @@ def describe(
         path: The data file.
         header: The ENVI header that belongs to it; None for a GeoTIFF on its own.
         remarks: Receives what was inferred or left out.
+        nodata: Taken in place of what the file declares.
 
     Returns:
         The scene, and how each band is stored.
@@ -50,14 +52,17 @@ def describe(
     source = header.path if header is not None else path
     bands = parse_bands(source, dataset.count, _band_fields(dataset, path, header, remarks), remarks)
     scales, offsets = _scaling(dataset, fields, source)
-    nodata = _nodata(dataset, fields if is_envi else {}, source)
-    codings = [BandCoding(*numbers) for numbers in zip(scales, offsets, nodata, strict=True)]
+    if nodata is None:
+        stored_nodata = _nodata(dataset, fields if is_envi else {}, source)
+    else:
+        stored_nodata = [told_nodata(nodata, dataset.dtypes[0], path)] * dataset.count
+    codings = [BandCoding(*numbers) for numbers in zip(scales, offsets, stored_nodata, strict=True)]
     scene = Scene(
         path=path,
         grid=read_grid(dataset, path, header if is_envi else None, remarks),
         bands=bands,
         dtype=np.dtype(dataset.dtypes[0]).name,
-        nodata=nodata[0],
+        nodata=stored_nodata[0],
         scales=tuple(scales) if any(scale != 1 for scale in scales) else None,
         offsets=tuple(offsets) if any(offset != 0 for offset in offsets) else None,
         acquisition=_acquisition(fields),

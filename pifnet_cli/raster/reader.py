@@ -23,6 +23,7 @@ from pifnet_cli.raster.gdal import gdal_session
 from pifnet_cli.raster.geotiff.pixels import GeoTiffPixels
 from pifnet_cli.raster.stored_numbers import BandCoding, Stored, to_physical
 from pifnet_cli.scene import Pixels, Scene, Window
+from pifnet_cli.settings import Nodata
 
 _LOG = logging.getLogger(__name__)
 _DRIVERS = {SceneFormat.ENVI: "ENVI", SceneFormat.GEOTIFF: "GTiff"}
@@ -146,8 +147,12 @@ class SceneReader:
             )
 
 
-def open_scene(path: Path) -> SceneReader:
+def open_scene(path: Path, *, nodata: Nodata | None = None) -> SceneReader:
     """Open an ENVI or GeoTIFF scene, named by its data file or its ENVI header, and check all that it declares.
+
+    Args:
+        path: The data file, or the header.
+        nodata: Taken in place of the nodata that the file declares.
 
     Returns:
         A reader that the caller closes, best by `with`.
@@ -157,14 +162,14 @@ def open_scene(path: Path) -> SceneReader:
         BandsError: Wavelengths or other band lists do not fit the bands.
         GridError: Georeferencing that is damaged, or by control points only.
     """
-    reader = reopen_scene(path)
+    reader = reopen_scene(path, nodata=nodata)
     for remark in reader.remarks:
         _LOG.warning(remark)
     return reader
 
 
-def reopen_scene(path: Path) -> SceneReader:
-    """Open a scene that pifnet itself has just written: as `open_scene`, but nothing is logged."""
+def reopen_scene(path: Path, *, nodata: Nodata | None = None) -> SceneReader:
+    """Open a scene once more, or one that pifnet itself has just written: as `open_scene`, but nothing is logged."""
     files = find_scene(path)
     remarks: list[str] = []
     header = _header(files)
@@ -180,7 +185,7 @@ def reopen_scene(path: Path) -> SceneReader:
     try:
         with gdal_session():
             require_supported(dataset, files.data, remarks)
-            scene, codings = describe(dataset, files.data, header, remarks)
+            scene, codings = describe(dataset, files.data, header, remarks, nodata=nodata)
         pixels = _pixel_source(dataset, files, layout)
     except BaseException:
         dataset.close()

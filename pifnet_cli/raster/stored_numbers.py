@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pifnet_cli.errors import SceneReadError
 from pifnet_cli.scene import Pixels
+from pifnet_cli.settings import Nodata
 
 Stored = NDArray[np.generic]
 FILL = 1e20  # the least of the usual fills (CF's; others: netCDF 9.97e36, float32's lowest); no sensor measures it
@@ -100,6 +101,30 @@ def exact_nodata(value: float | int, dtype: str, source: object) -> float | int:
             f"{limits.max} was expected; correct or remove it"
         )
     return int(value)
+
+
+def told_nodata(nodata: Nodata, dtype: str, source: object) -> float | int | None:
+    """A nodata value that the user gave, as a number of the stored type.
+
+    Args:
+        nodata: As given.
+        dtype: The stored type.
+        source: Named in errors.
+
+    Raises:
+        SceneReadError: The type cannot hold it.
+    """
+    value = nodata.value
+    if value is None:
+        return None
+    exact = exact_nodata(value, dtype, source)
+    if math.isfinite(value) and abs(value) > abs(exact) * (1 + NEAR):
+        most = float(np.finfo(dtype).max)
+        raise SceneReadError(
+            f"{source}: the nodata value {value:g} cannot occur in {dtype} pixels; a number from {-most:g} to {most:g} "
+            "was expected; give another, or none"
+        )
+    return exact
 
 
 def to_stored(pixels: Pixels, codings: list[BandCoding], dtype: np.dtype[np.generic]) -> tuple[Stored, int]:

@@ -22,6 +22,7 @@ from pifnet_cli.pair.alignment import Alignment, align
 from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.reports.files import require_free, write_text
 from pifnet_cli.scene import Scene
+from pifnet_cli.settings import Nodata
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ def estimate_scene_pair(
     hr_msi: Path,
     correction: Align = Align.SHIFT,
     *,
+    nodata: tuple[Nodata | None, Nodata | None] = (None, None),
     srf_csv: Path | None = None,
     overwrite: Overwrite = Overwrite.REFUSE,
 ) -> SceneEstimate:
@@ -86,6 +88,7 @@ def estimate_scene_pair(
         lr_hsi: LR-HSI, ENVI or GeoTIFF.
         hr_msi: HR-MSI of the same ground.
         correction: What is looked for: a shift, or an affine correction.
+        nodata: Of LR-HSI and HR-MSI, in place of what they declare.
         srf_csv: Receives the response, as `simulate_scene` takes it.
         overwrite: Whether that file may exist.
 
@@ -94,7 +97,11 @@ def estimate_scene_pair(
     """
     if correction is Align.NONE:
         raise SettingsError("--align none: there is nothing to estimate; shift or affine was expected")
-    with threadpool_limits(limits=1, user_api="blas"), open_scene(lr_hsi) as lr, open_scene(hr_msi) as hr:
+    with (
+        threadpool_limits(limits=1, user_api="blas"),
+        open_scene(lr_hsi, nodata=nodata[0]) as lr,
+        open_scene(hr_msi, nodata=nodata[1]) as hr,
+    ):
         if srf_csv is not None:
             require_free([srf_csv], inputs=[lr_hsi, hr_msi], overwrite=overwrite)
         found = _shifted(lr, hr) if correction is Align.SHIFT else register_scenes(lr, hr)

@@ -1,12 +1,14 @@
 """A pair of files -> one file; what happens between is `fusion.run`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pifnet_cli.fusion.outputs import FileOutputs
 from pifnet_cli.fusion.plan import plan_fusion
 from pifnet_cli.fusion.run import FusedScene, chosen_bands, run_fusion
 from pifnet_cli.progress import Progress, silent
-from pifnet_cli.raster.reader import open_scene
+from pifnet_cli.raster.reader import SceneReader, open_scene
 from pifnet_cli.settings import FuseSettings
 
 
@@ -32,16 +34,22 @@ def fuse_scene(
         PifnetError: An input cannot be used, the two do not fit, or the output cannot be written.
     """
     outputs = _outputs(lr_hsi, hr_msi, settings)
-    with open_scene(lr_hsi) as lr, open_scene(hr_msi) as hr:
+    with _opened(lr_hsi, hr_msi, settings) as (lr, hr):
         return run_fusion(lr, hr, output, settings, outputs, progress=progress)
 
 
 def preview_fusion(lr_hsi: Path, hr_msi: Path, output: Path, settings: FuseSettings) -> FusedScene:
     """What `fuse_scene` would do, after the same checks of inputs and output; nothing is written."""
-    with open_scene(lr_hsi) as lr, open_scene(hr_msi) as hr:
+    with _opened(lr_hsi, hr_msi, settings) as (lr, hr):
         plan = plan_fusion(chosen_bands(lr, settings.bands), hr, output, settings)
         _outputs(lr_hsi, hr_msi, settings).require(plan)
     return FusedScene(plan)
+
+
+@contextmanager
+def _opened(lr_hsi: Path, hr_msi: Path, settings: FuseSettings) -> Iterator[tuple[SceneReader, SceneReader]]:
+    with open_scene(lr_hsi, nodata=settings.hsi_nodata) as lr, open_scene(hr_msi, nodata=settings.msi_nodata) as hr:
+        yield lr, hr
 
 
 def _outputs(lr_hsi: Path, hr_msi: Path, settings: FuseSettings) -> FileOutputs:

@@ -122,18 +122,23 @@ def test_the_range_of_a_large_scene_comes_from_windows_all_over_it():
                                              ("hr.img", "data ignore value = 0 in its header")])  # fmt: skip
 def test_the_remedy_is_that_of_the_format(ground, name, words):
     ground[:, :10] = 0
-    (told,) = notices(_scene(ground, name), _screened(ground))
+    (told,) = notices(_scene(ground, name), _screened(ground), option="--msi-nodata")
     assert "25.0% of its pixels are 0 in all bands, its lowest number" in told
     assert words in told
+    assert told.endswith(", or --msi-nodata 0")
 
 
 @pytest.mark.parametrize("value", [-9999.9, 123456.78, -32767.501])
 def test_the_remedy_has_as_many_digits_as_the_pixels(ground, value):
     ground[:, :10] = value
-    (told,) = (line for line in notices(_scene(ground, "hr.img"), _screened(ground)) if "declare it" in line)
+    (told,) = (
+        line
+        for line in notices(_scene(ground, "hr.img"), _screened(ground), option="--msi-nodata")
+        if "declare it" in line
+    )
     digits = told.partition("data ignore value = ")[2].split()[0]
     assert np.float32(digits) == np.float32(value)
 
 
 def test_a_sound_scene_is_not_talked_about(ground):
-    assert notices(_scene(ground), _screened(ground)) == []
+    assert notices(_scene(ground), _screened(ground), option="--hsi-nodata") == []

@@ -16,6 +16,7 @@ from odd_pairs import (
     is_well_but,
     refusal,
     spoiled,
+    ten_thousandths,
     write_odd_pair,
 )
 from waves import NODATA
@@ -37,6 +38,26 @@ def pair_with_holes(folder, *, lr=None, hr=None):
 @pytest.mark.parametrize("empty", [{"lr": EMPTY_LR}, {"hr": EMPTY_HR}], ids=["LR-HSI", "HR-MSI"])
 def test_a_scene_of_nothing_but_nodata_is_refused(pifnet, tmp_path, empty):
     assert "no LR pixel is valid in both scenes (" in refusal(pifnet, *pair_with_holes(tmp_path, **empty))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "number", "words"),
+    [
+        ("uint16", "-9999", "-9999 cannot occur in uint16 pixels; a whole number from 0 to 65535 was expected"),
+        ("uint16", "nan", "nan cannot occur in uint16 pixels"),
+        ("float32", "1e39", "1e+39 cannot occur in float32 pixels; a number from -3.40282e+38 to 3.40282e+38"),
+    ],
+)
+def test_nodata_that_the_type_cannot_hold_is_refused(pifnet, tmp_path, dtype, number, words):
+    lr = ten_thousandths(dtype) if dtype == "uint16" else LR
+    told = refusal(pifnet, *write_odd_pair(tmp_path, lr={"pixels": lr}), "--hsi-nodata", number)
+    assert f"lr.tif: the nodata value {words}" in told
+
+
+@pytest.mark.parametrize("option", ["--nodata", "--hsi-nodata", "--msi-nodata"])
+def test_nodata_that_is_no_number_is_a_bad_option(pifnet, tmp_path, option):
+    told = refusal(pifnet, *write_odd_pair(tmp_path), option, "zero", code=2)
+    assert f"{option} zero: a number, nan or none was expected" in told
 
 
 def test_scenes_that_are_valid_in_different_places_are_refused(pifnet, tmp_path):
@@ -75,6 +96,56 @@ LR_LOWEST = {"pixels": spoiled(LR, ..., slice(0, 4), value=LOWEST)}
 def test_float32_s_lowest_number_is_a_hole_however_it_is_declared(pifnet, tmp_path, how):
     result = fused(pifnet, *write_odd_pair(tmp_path, lr=LR_LOWEST | how), *REGRESSION)
     assert is_well_but(result, ..., slice(0, 4 * RATIO))
+
+
+LR_ZEROS, HR_SEVENS = spoiled(LR, ..., slice(0, 4), value=0), spoiled(HR, ..., slice(40, 60), value=7)
+
+
+@pytest.mark.parametrize("name", ["lr.tif", "lr.hdr"])
+@pytest.mark.parametrize("declared", [None, -1.0])
+def test_nodata_that_is_told_counts_in_place_of_what_the_file_declares(pifnet, tmp_path, name, declared):
+    pair = write_odd_pair(tmp_path, lr={"pixels": LR_ZEROS, "name": name, "nodata": declared})
+    assert is_well_but(fused(pifnet, *pair, *REGRESSION, "--hsi-nodata", "0"), ..., slice(0, 4 * RATIO))
+
+
+def test_nodata_of_one_scene_wins_over_that_of_both(pifnet, tmp_path):
+    pair = write_odd_pair(tmp_path, lr={"pixels": LR_ZEROS}, hr={"pixels": HR_SEVENS})
+    result = fused(pifnet, *pair, *REGRESSION, "--nodata", "0", "--msi-nodata", "7.0")
+    holes = [np.where(image == number, np.nan, image) for image, number in ((LR_ZEROS, 0), (HR_SEVENS, 7))]
+    expected = fused(
+        pifnet, *write_odd_pair(tmp_path / "nan", lr={"pixels": holes[0]}, hr={"pixels": holes[1]}), *REGRESSION
+    )
+    np.testing.assert_array_equal(result.image, expected.image)
+    assert not result.is_valid[..., [*range(4 * RATIO), *range(40, 60)]].any()
+
+
+def test_nodata_may_be_none(pifnet, tmp_path):
+    pair = write_odd_pair(tmp_path, hr={"pixels": spoiled(HR, 0, 9, 9, value=0.5), "nodata": 0.5})
+    assert not fused(pifnet, *pair, *REGRESSION).is_valid.all()
+    assert fused(pifnet, *pair, *REGRESSION, "--overwrite", "--nodata", "none").is_valid.all()
+
+
+def test_a_declared_nodata_that_cannot_occur_may_be_overridden(pifnet, tmp_path):
+    lr = {"pixels": ten_thousandths("int16"), "name": "lr.hdr", "nodata": -99999}
+    assert fused(pifnet, *write_odd_pair(tmp_path, lr=lr), *REGRESSION, "--hsi-nodata", "none").is_valid.all()
+
+
+def test_the_page_leaves_out_the_same_pixels(pifnet, tmp_path):
+    pair = write_odd_pair(tmp_path, lr={"pixels": LR_ZEROS}, hr={"pixels": HR_SEVENS})
+    page = tmp_path / "page.html"
+    result = fused(pifnet, *pair, *REGRESSION, "--hsi-nodata", "0", "--msi-nodata", "7", "--report", page)
+    assert result.is_valid.any()
+    assert "hsi nodata" in page.read_text(encoding="utf-8")
+
+
+def test_an_estimate_is_that_of_the_file_that_declares_it(pifnet, tmp_path):
+    sides = ("declared", {"nodata": 0}, ()), ("told", {}, ("--hsi-nodata", "0"))
+    told = []
+    for folder, how, options in sides:
+        run = pifnet("estimate", *write_odd_pair(tmp_path / folder, lr={"pixels": LR_ZEROS} | how), "--json", *options)
+        assert run.code == 0, run.err
+        told.append(run.out)
+    assert told[0] == told[1]
 
 
 def cloud(image, row, column, radius):
