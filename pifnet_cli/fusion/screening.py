@@ -118,9 +118,10 @@ def notices(scene: Scene, screening: Screening, *, option: str) -> list[str]:
     told = []
     if screening.fill is not None:
         value, share, end = screening.fill
+        digits = _digits(value, scene.dtype)
         told.append(
-            f"{scene.path}: {share:.1%} of its pixels are {_digits(value)} in all bands, its {end} number; if that is "
-            f"fill or saturation, declare it: {_declaration(scene, value, option)}"
+            f"{scene.path}: {share:.1%} of its pixels are {digits} in all bands, its {end} number; if that is "
+            f"fill or saturation, declare it: {_declaration(scene, digits, option)}"
         )
     if screening.absurd:
         told.append(
@@ -130,17 +131,20 @@ def notices(scene: Scene, screening: Screening, *, option: str) -> list[str]:
     return told
 
 
-def _declaration(scene: Scene, value: float, option: str) -> str:
+def _declaration(scene: Scene, digits: str, option: str) -> str:
     """How nodata is declared of a GeoTIFF, an ENVI file, or an array, whose name has no extension."""
     match scene.path.suffix.lower():
         case ".tif" | ".tiff":
-            return f"gdal_edit.py -a_nodata {_digits(value)} {scene.path}, or {option} {_digits(value)}"
+            return f"gdal_edit.py -a_nodata {digits} {scene.path}, or {option} {digits}"
         case "":
-            return f"make it NaN, or {option[2:].replace('-', '_')}={_digits(value)}"
+            return f"make it NaN, or {option[2:].replace('-', '_')}={digits}"
         case _:
-            return f"data ignore value = {_digits(value)} in its header, or {option} {_digits(value)}"
+            return f"data ignore value = {digits} in its header, or {option} {digits}"
 
 
-def _digits(value: float) -> str:
-    """As many digits as a stored number of float32 needs to be read back."""
+def _digits(value: float, dtype: str) -> str:
+    """As many digits as a stored number needs to be read back; pixels reach us as float32."""
+    if np.issubdtype(np.dtype(dtype), np.integer):
+        limits = np.iinfo(dtype)
+        return str(min(max(int(value), limits.min), limits.max))
     return str(int(value)) if value.is_integer() and abs(value) < LARGEST_WHOLE else str(np.float32(value))

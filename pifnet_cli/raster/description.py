@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from rasterio.enums import MaskFlags
 from rasterio.io import DatasetReader
 
 from pifnet_cli.errors import BandsError, SceneReadError
@@ -122,12 +123,21 @@ def _nodata(dataset: DatasetReader, fields: Fields, source: Path) -> Sequence[fl
     """The stored number of invalid pixels, per band; checked against the stored type, where it must occur."""
     text = str(fields.get("data ignore value", "")).strip()
     if not text:
-        declared = dataset.nodatavals
-        return [None if value is None else exact_nodata(value, dataset.dtypes[0], source) for value in declared]
+        return [
+            None if value is None else exact_nodata(value, dataset.dtypes[0], source) for value in _declared(dataset)
+        ]
     dtype = np.dtype(dataset.dtypes[0])
     is_whole = np.issubdtype(dtype, np.integer) and text.lstrip("+-").isdecimal()
     value = int(text) if is_whole else _number(text, "data ignore value", source)
     return [exact_nodata(value, dataset.dtypes[0], source)] * dataset.count
+
+
+def _declared(dataset: DatasetReader) -> list[float | int | None]:
+    """GDAL's nodata of each band; the highest number of 64 bits, which is no float, is known by its mask alone."""
+    dtype = np.dtype(dataset.dtypes[0])
+    highest = int(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) and dtype.itemsize == 8 else None
+    values = zip(dataset.nodatavals, dataset.mask_flag_enums, strict=True)
+    return [highest if value is None and MaskFlags.nodata in flags else value for value, flags in values]
 
 
 def _number(text: str, name: str, source: Path) -> float:

@@ -95,6 +95,8 @@ def exact_nodata(value: float | int, dtype: str, source: object) -> float | int:
         most = float(np.finfo(dtype).max)
         return min(max(value, -most), most) if math.isfinite(value) else value
     limits = np.iinfo(dtype)
+    if value == float(limits.max):
+        return int(limits.max)  # of 64 bits, it reaches us rounded up, out of its own range
     if not math.isfinite(value) or value != int(value) or not limits.min <= value <= limits.max:
         raise SceneReadError(
             f"{source}: the nodata value {value:g} cannot occur in {dtype} pixels; a whole number from {limits.min} to "

@@ -26,7 +26,8 @@ from pifnet_cli.scene import Pixels, Scene, Window
 
 _LOG = logging.getLogger(__name__)
 INTERLEAVES = ("bsq", "bil", "bip")
-LARGEST_NODATA = 2**64 - 2048  # the largest that GDAL's float64 interface passes unchanged
+LARGEST_NODATA = 2**64 - 2048  # of ENVI: the largest of uint64 that is a float64 too, as which GDAL reads it
+LARGEST_TIFF_NODATA = 2**53  # GDAL writes larger ones of 64-bit integers as floats, and reads them as other numbers
 HOPEFUL_COMPRESSION = 20  # a disk smaller than this part of the raw size is full for certain
 
 
@@ -239,7 +240,7 @@ def require_creatable(scene: Scene, options: WriteOptions, *, inputs: Sequence[P
 
 def _planned(scene: Scene, options: WriteOptions, inputs: Sequence[Path]) -> OutputPlan:
     files = output_files(_real(scene.path))
-    scene = _completed(replace(scene, path=files.data))
+    scene = _completed(replace(scene, path=files.data), files.scene_format)
     publication.require_free_name(files, inputs=inputs, overwrite=options.overwrite)
     size = scene.grid.height * scene.grid.width * scene.bands.count * np.dtype(scene.dtype).itemsize
     if files.scene_format is SceneFormat.GEOTIFF:
@@ -269,25 +270,42 @@ def _start(plan: OutputPlan, partials: SceneFiles) -> PixelFile:
     return EnviFile(partials.data, plan.scene, plan.interleave)
 
 
-def _completed(scene: Scene) -> Scene:
-    """The scene with a nodata number that its type can hold."""
+def _completed(scene: Scene, scene_format: SceneFormat) -> Scene:
+    """The scene with a nodata number that its type and its format can hold."""
     dtype = np.dtype(scene.dtype)
-    if dtype.name not in DATA_TYPES.values():
-        raise SceneWriteError(f"{scene.path}: {dtype.name} is not written; one of {', '.join(DATA_TYPES.values())} is")
+    is_tiff = scene_format is SceneFormat.GEOTIFF
+    written = (*DATA_TYPES.values(), *(["int8"] if is_tiff else []))
+    if dtype.name not in written:
+        kind = "a GeoTIFF" if is_tiff else "an ENVI file"
+        raise SceneWriteError(
+            f"{scene.path}: {dtype.name} is not written to {kind}; one of {', '.join(written)} was expected; choose "
+            "one with --dtype"
+        )
     if np.issubdtype(dtype, np.floating):
         declared = math.nan if scene.nodata is None else float(exact_nodata(scene.nodata, dtype.name, scene.path))
         return replace(scene, nodata=declared)
-    limits = np.iinfo(dtype)
+    return replace(scene, nodata=_whole_nodata(scene, is_tiff=is_tiff))
+
+
+def _whole_nodata(scene: Scene, *, is_tiff: bool) -> int:
+    """The nodata number of integers: the scene's, else the lowest signed or the highest unsigned that is kept."""
+    limits = np.iinfo(scene.dtype)
     nodata = scene.nodata
     if nodata is None:
-        nodata = limits.min if limits.min < 0 else min(limits.max, LARGEST_NODATA)
-    is_whole = math.isfinite(nodata) and nodata == int(nodata) and int(float(nodata)) == int(nodata)
-    if not (is_whole and limits.min <= nodata <= limits.max):
+        largest = LARGEST_TIFF_NODATA if is_tiff else LARGEST_NODATA
+        return max(limits.min, -largest) if limits.min < 0 else min(limits.max, largest)
+    if not (math.isfinite(nodata) and nodata == int(nodata) and limits.min <= nodata <= limits.max):
         raise SceneWriteError(
-            f"{scene.path}: the nodata value {nodata:g} does not fit {dtype.name}; a whole number from {limits.min} to "
-            f"{limits.max} was expected; choose another type or nodata value"
+            f"{scene.path}: the nodata value {nodata:g} does not fit {scene.dtype}; a whole number from {limits.min} "
+            f"to {limits.max} was expected; choose another type with --dtype, or another nodata value"
         )
-    return replace(scene, nodata=int(nodata))
+    if is_tiff and abs(nodata) > LARGEST_TIFF_NODATA:
+        raise SceneWriteError(
+            f"{scene.path}: a GeoTIFF of {scene.dtype} does not keep the nodata value {int(nodata)}; at most "
+            f"{LARGEST_TIFF_NODATA} either side of 0 was expected; choose --dtype int32 or float64, or write an ENVI "
+            "file"
+        )
+    return int(nodata)
 
 
 def _codings(scene: Scene) -> list[BandCoding]:

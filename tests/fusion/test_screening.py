@@ -142,3 +142,10 @@ def test_the_remedy_has_as_many_digits_as_the_pixels(ground, value):
 
 def test_a_sound_scene_is_not_talked_about(ground):
     assert notices(_scene(ground), _screened(ground), option="--hsi-nodata") == []
+
+
+@pytest.mark.parametrize(("dtype", "number"), [("int64", -(2**63)), ("uint32", 2**32 - 1), ("int32", -(2**31))])
+def test_the_remedy_of_whole_numbers_is_a_number_of_their_type(ground, dtype, number):
+    ground[:, :10] = number
+    told = " ".join(notices(_scene(ground, dtype=dtype), _screened(ground), option="--hsi-nodata"))
+    assert f"--hsi-nodata {number}" in told

@@ -90,6 +90,18 @@ def test_a_nodata_value_beyond_float32_is_its_lowest_number(tmp_path, text):
     assert np.isnan(pixels[0, 0]).tolist() == [True, False]
 
 
+@pytest.mark.parametrize("nodata", [2**63 - 1, -(2**63)])
+def test_a_geotiff_s_nodata_value_of_64_bits_is_found(tmp_path, nodata):
+    path = write_scene(tmp_path / "x.tif", np.array([[[nodata, 5]]], dtype="int64"), nodata=-(2.0**63))
+    noted = b"-9.2233720368547758e+18"  # as rasterio lets GDAL write it; GDAL itself writes all digits
+    content = path.read_bytes()
+    assert noted in content
+    path.write_bytes(content.replace(noted, str(nodata).encode().ljust(len(noted), b"\0")))
+    scene, pixels = _read(path)
+    assert scene.nodata == nodata
+    assert np.isnan(pixels[0, 0]).tolist() == [True, False]
+
+
 def test_nodata_set_beside_an_envi_file_counts(tmp_path):
     path = _scene(tmp_path)
     with rasterio.open(path.with_suffix(".img"), "r+") as dataset:

@@ -157,6 +157,34 @@ def test_a_nodata_number_that_does_not_fit_is_refused(tmp_path, dtype, nodata):
         create_scene(_scene(tmp_path / "o.tif", dtype=dtype, nodata=nodata), REFUSE)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint64"])
+@pytest.mark.parametrize("nodata", [None, 7])
+def test_other_programs_find_the_nodata_of_geotiffs_of_8_and_64_bits(tmp_path, dtype, nodata):
+    pixels = np.minimum(random_pixels(C, H, W), 100) + 8
+    pixels[2, 4, 6] = np.nan
+    path = _write(_scene(tmp_path / "o.tif", dtype=dtype, nodata=nodata), pixels)
+    with rasterio.open(path) as dataset:
+        assert dataset.dtypes[0] == dtype
+        hidden = dataset.read_masks() == 0
+    assert np.argwhere(hidden).tolist() == [[2, 4, 6]]
+
+
+@pytest.mark.parametrize(("dtype", "nodata"), [("int64", -(2**63)), ("int64", 2**63 - 1), ("uint64", 2**64 - 1)])
+def test_nodata_of_64_bits_goes_to_envi_and_is_refused_for_geotiff(tmp_path, dtype, nodata):
+    with pytest.raises(SceneWriteError, match=rf"o\.tif: .* does not keep the nodata value {nodata}; .*--dtype"):
+        create_scene(_scene(tmp_path / "o.tif", dtype=dtype, nodata=nodata), REFUSE)
+    pixels = random_pixels(C, H, W)
+    pixels[2, 4, 6] = np.nan
+    path = _write(_scene(tmp_path / "o.hdr", dtype=dtype, nodata=nodata), pixels)
+    assert f"data ignore value = {nodata}\n" in path.with_suffix(".hdr").read_text()
+    assert _stored(path)[2, 4, 6] == nodata
+
+
+def test_int8_goes_to_geotiff_only(tmp_path):
+    with pytest.raises(SceneWriteError, match=r"o\.img: int8 is not written to an ENVI file; .* with --dtype"):
+        create_scene(_scene(tmp_path / "o.hdr", dtype="int8"), REFUSE)
+
+
 @pytest.mark.parametrize("dtype", ["complex64", "float16", "bool"])
 def test_other_number_types_are_refused(tmp_path, dtype):
     with pytest.raises(SceneWriteError, match=f"{dtype} is not written"):

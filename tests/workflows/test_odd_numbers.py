@@ -7,6 +7,7 @@ from odd_pairs import (
     HR,
     KRIGING,
     LR,
+    RATIO,
     REGRESSION,
     TRUTH,
     WELL,
@@ -15,6 +16,7 @@ from odd_pairs import (
     is_like_plain,
     is_well,
     refusal,
+    spoiled,
     ten_thousandths,
     write_odd_pair,
 )
@@ -61,6 +63,14 @@ def test_numbers_that_have_no_meaning_are_refused(pifnet, tmp_path, lr, words):
     assert words in refusal(pifnet, *write_odd_pair(tmp_path, lr=lr))
 
 
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_a_nodata_of_64_bits_that_a_geotiff_cannot_keep_is_refused_before_any_work(pifnet, tmp_path, options):
+    lr = {"pixels": ten_thousandths("int64"), "name": "lr.hdr", "fields": {"data ignore value": str(-(2**63))}}
+    told = refusal(pifnet, *write_odd_pair(tmp_path, lr=lr), *REGRESSION, *options)
+    assert "does not keep the nodata value -9223372036854775808; " in told
+    assert "choose --dtype int32 or float64, or write an ENVI file" in told
+
+
 def test_whole_numbers_of_no_unit_are_a_bad_option(pifnet, tmp_path):
     told = refusal(pifnet, *write_odd_pair(tmp_path), "--dtype", "int16", code=2)
     assert "say what one stored unit is worth, e.g. --scale" in told
@@ -82,6 +92,15 @@ def test_a_gain_and_an_offset_for_each_band_are_kept(pifnet, tmp_path):
     result = fused(pifnet, *pair, *REGRESSION)
     assert is_well(result)
     assert result.dtype == "int16"
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint64"])
+def test_numbers_of_8_and_64_bits_keep_their_type_and_their_nodata(pifnet, tmp_path, dtype):
+    lr = {"pixels": spoiled(np.rint(LR * 100).astype(dtype), ..., slice(0, 4), value=3), "nodata": 3}
+    result = fused(pifnet, *write_odd_pair(tmp_path, lr=lr), *REGRESSION)
+    assert result.dtype == dtype
+    assert not result.is_valid[..., : 4 * RATIO].any()
+    assert result.is_valid[..., 4 * RATIO :].all()
 
 
 def test_negative_values_are_values(pifnet, tmp_path):
