@@ -158,7 +158,7 @@ class FuseSettings:
 
 @dataclass(frozen=True)
 class MetricsSettings:
-    """Scores of a fused scene: against its reference, or by the pair that it was made from (the last five fields).
+    """Scores of a fused scene: against its reference, or by the pair that it was made from (the last seven fields).
 
     Scenes are read in blocks of `block_size` pixels along their sides, fewer where all bands would take more than
     `block_bytes`.
@@ -176,6 +176,8 @@ class MetricsSettings:
     wald: Wald = Wald.SKIP
     method: Method | None = None
     checkpoint: Path | None = None
+    hsi_nodata: Nodata | None = None
+    msi_nodata: Nodata | None = None
 
     def __post_init__(self) -> None:
         mtf = self.mtf_at_nyquist

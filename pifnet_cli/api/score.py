@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pifnet_cli.api.words import PathLike, choice, optional_choice, optional_path, overwrite_of, report_settings
+from pifnet_cli.api.words import (
+    NodataWord,
+    PathLike,
+    choice,
+    optional_choice,
+    optional_path,
+    overwrite_of,
+    pair_nodata,
+    report_settings,
+)
 from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Compat, Protocol, Wald
 from pifnet_cli.errors import SettingsError
@@ -18,6 +27,9 @@ def score(
     *,
     lr: PathLike | None = None,
     hr: PathLike | None = None,
+    nodata: NodataWord | None = None,
+    hsi_nodata: NodataWord | None = None,
+    msi_nodata: NodataWord | None = None,
     protocol: str | None = None,
     mtf: float | None = None,
     wald: bool = False,
@@ -44,6 +56,9 @@ def score(
         reference: The true scene: same bands, same pixels, may be larger.
         lr: The LR-HSI that it was made from.
         hr: The HR-MSI that it was made from.
+        nodata: The stored number of invalid pixels in both scenes of the pair, or "none"; by default what they declare.
+        hsi_nodata: The same of the LR-HSI alone.
+        msi_nodata: The same of the HR-MSI alone.
         protocol: Sensor model of the LR-HSI, paper or mtf; by default found from the pair.
         mtf: MTF of the LR-HSI's sensor at its Nyquist frequency; by default found from the pair.
         wald: Degrade the pair once more, fuse it, and score that against the LR-HSI.
@@ -76,6 +91,9 @@ def score(
     pair = _pair(lr, hr)
     if pair is None and (wald or method or checkpoint or mtf or protocol):
         raise SettingsError("--wald, --method, --checkpoint, --mtf, --protocol: need the pair; give --lr and --hr")
+    of_hsi, of_msi = pair_nodata(nodata, hsi_nodata, msi_nodata)
+    if pair is None and (of_hsi or of_msi):
+        raise SettingsError("--nodata, --hsi-nodata, --msi-nodata: are of the pair; give --lr and --hr")
     if reference is None and quicklook is not None:
         raise SettingsError("--quicklook: shows the reference beside the fused scene; give REFERENCE")
     settings = MetricsSettings(
@@ -89,6 +107,8 @@ def score(
         wald=Wald.SCORE if wald else Wald.SKIP,
         method=optional_choice(Method, "--method", method),
         checkpoint=optional_path(checkpoint),
+        hsi_nodata=of_hsi,
+        msi_nodata=of_msi,
     )
     page = report_settings(report, point, settings.overwrite)
     files = {"csv": csv, "bands_csv": bands_csv, "sam_map": sam_map, "error_map": error_map, "quicklook": quicklook}

@@ -29,6 +29,9 @@ def metrics(
         Path | None,
         typer.Option("--hr", help="HR-MSI that FUSED was made from.", show_default=False, rich_help_panel=_PAIR),
     ] = None,
+    nodata: options.Nodata = None,
+    hsi_nodata: options.HsiNodata = None,
+    msi_nodata: options.MsiNodata = None,
     protocol: Annotated[
         Protocol | None,
         typer.Option(
@@ -136,6 +139,9 @@ def metrics(
             reference,
             lr=lr,
             hr=hr,
+            nodata=nodata,
+            hsi_nodata=hsi_nodata,
+            msi_nodata=msi_nodata,
             protocol=protocol,
             mtf=mtf,
             wald=wald,

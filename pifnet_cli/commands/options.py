@@ -33,7 +33,7 @@ Nodata = Annotated[
     typer.Option(
         "--nodata",
         metavar="NUMBER|none",
-        help="Stored number of invalid pixels in both scenes, or none. Default: what the files declare.",
+        help="Stored number of invalid pixels in both scenes of the pair, or none. Default: what the files declare.",
         show_default=False,
     ),
 ]

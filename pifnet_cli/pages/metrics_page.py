@@ -69,7 +69,7 @@ def write_metrics_page(
     with ExitStack() as stack:
         fused = stack.enter_context(reopen_scene(files.fused))
         scored = _scored_pair(fused, files, settings, stack)
-        pair = None if found.by_pair is None else _fused_pair(fused, files, found.by_pair, stack)
+        pair = None if found.by_pair is None else _fused_pair(fused, files, found.by_pair, settings, stack)
         page = _page(found, scored, pair, files, settings, points=report.points, progress=progress)
         page = replace(page, sections=(*page.sections, *sections))
         page = with_provenance(page, files, settings, fused.scene.bands if scored is None else scored.bands, run)
@@ -109,11 +109,14 @@ def _scored_pair(
     return ScoredPair(fused, reference, scored_area(fused.scene, reference.scene, border=settings.border))
 
 
-def _fused_pair(fused: SceneReader, files: ScoredFiles, found: PairAssessment, stack: ExitStack) -> FusedPair:
+def _fused_pair(
+    fused: SceneReader, files: ScoredFiles, found: PairAssessment, settings: MetricsSettings, stack: ExitStack
+) -> FusedPair:
     """Open the pair, with the blur and the grids that it was scored with; `stack` closes it."""
     if files.pair is None:
         raise SettingsError("a page about a pair needs the files of the pair; give them beside the scores")
-    lr, hr = (stack.enter_context(reopen_scene(path)) for path in files.pair)
+    lr = stack.enter_context(reopen_scene(files.pair[0], nodata=settings.hsi_nodata))
+    hr = stack.enter_context(reopen_scene(files.pair[1], nodata=settings.msi_nodata))
     area, grid = scored_area(fused.scene, hr.scene, border=0, role="HR-MSI"), fused.scene.grid
     first = area.reference.row - area.fused.row, area.reference.column - area.fused.column
     on_fused = replace(found.operator.alignment, output=Window(*first, grid.height, grid.width))

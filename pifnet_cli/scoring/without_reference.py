@@ -135,7 +135,9 @@ def score_without_reference(
     """
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
-        fused_reader, lr, hr = (stack.enter_context(open_scene(path)) for path in (fused, lr_hsi, hr_msi))
+        fused_reader = stack.enter_context(open_scene(fused))
+        lr = stack.enter_context(open_scene(lr_hsi, nodata=settings.hsi_nodata))
+        hr = stack.enter_context(open_scene(hr_msi, nodata=settings.msi_nodata))
         scenes = fused_and_pair(fused_reader, lr, hr, settings, operator=operator)
         return score_open_scenes(scenes, settings, observers=observers, progress=progress)
 

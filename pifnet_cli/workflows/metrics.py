@@ -98,7 +98,9 @@ def _by_pair(
     maps = ConsistencyMaps()
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
-        fused_reader, lr, hr = (stack.enter_context(open_scene(path)) for path in (fused, *pair))
+        fused_reader = stack.enter_context(open_scene(fused))
+        lr = stack.enter_context(open_scene(pair[0], nodata=settings.hsi_nodata))
+        hr = stack.enter_context(open_scene(pair[1], nodata=settings.msi_nodata))
         scenes = fused_and_pair(fused_reader, lr, hr, settings)
         scores = score_open_scenes(scenes, settings, observers=[maps], progress=progress)
     return PairAssessment(scores, maps, scenes.operator)

@@ -148,6 +148,26 @@ def test_an_estimate_is_that_of_the_file_that_declares_it(pifnet, tmp_path):
     assert told[0] == told[1]
 
 
+def test_scores_by_a_pair_are_those_of_files_that_declare_it(pifnet, tmp_path):
+    sides = ("declared", (0, 7), ()), ("told", (None, None), ("--nodata", "0", "--msi-nodata", "7"))
+    told = []
+    for folder, (of_lr, of_hr), options in sides:
+        lr, hr = {"pixels": LR_ZEROS, "nodata": of_lr}, {"pixels": HR_SEVENS, "nodata": of_hr}
+        pair = write_odd_pair(tmp_path / folder, lr=lr, hr=hr)
+        fused(pifnet, *pair, *REGRESSION, *options)
+        words = ("--lr", pair[0], "--hr", pair[1], "--mtf", "0.3", "--json", *options)
+        run = pifnet("metrics", pair[1].parent / "out.tif", *words, "--report", tmp_path / folder / "page.html")
+        assert run.code == 0, run.err
+        told.append(run.out)
+    assert told[0] == told[1]
+
+
+def test_nodata_of_a_pair_needs_the_pair(pifnet, tmp_path):
+    run = pifnet("metrics", *write_odd_pair(tmp_path), "--nodata", "0", "-q")
+    assert run.code == 2
+    assert "--nodata, --hsi-nodata, --msi-nodata: are of the pair; give --lr and --hr" in run.err
+
+
 def cloud(image, row, column, radius):
     rows, columns = np.mgrid[: image.shape[1], : image.shape[2]]
     return spoiled(image, slice(None), (rows - row) ** 2 + (columns - column) ** 2 < radius**2)
