@@ -5,14 +5,17 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import hostile
 from pifnet_cli.choices import Device, Precision
-from pifnet_cli.errors import CheckpointError, SettingsError
+from pifnet_cli.errors import CheckpointError, PifnetError, SettingsError
 from pifnet_cli.fusion.network import load_engine
 from pifnet_cli.networks.build import build_network
 from pifnet_cli.networks.checkpoint import load_checkpoint, read_header
@@ -25,6 +28,17 @@ HARMLESS = {  # what a header may leave open or say otherwise
     "msi_bands.wavelengths_nm=None", "hyper_parameters.pooling_window=None", "hyper_parameters.prior_strength=1.5",
     "no anchor", "no phase",
 }  # fmt: skip
+
+
+QUICK = settings(
+    max_examples=60, deadline=None, derandomize=True, database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=5,
+)
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +176,25 @@ def test_a_size_of_zero_makes_no_network(name):
 def test_a_margin_of_zero_does():
     numbers = {"hsi_channels": 3, "msi_channels": 2, "ratio": 2, "width": 16, "attention_margin": 0}
     assert build_network("u2net", numbers).margin == 0
+
+
+@QUICK
+@given(field=st.sampled_from([*hostile.FIELDS, "format", "version", "software", "training.seed"]), value=JSON)
+def test_any_value_of_a_field_is_read_or_refused(tmp_path, field, value):
+    header, _ = hostile.sound_checkpoint()
+    spoiled = hostile.changed(header, field, value)
+    path = hostile.write_checkpoint(tmp_path / "model.safetensors", spoiled, {"network.a": np.zeros(2)})
+    with suppress(PifnetError):
+        load_checkpoint(path)
+
+
+@QUICK
+@given(place=st.floats(0, 1, exclude_max=True), gone=st.integers(0, 12), new=st.binary(max_size=12))
+def test_any_bytes_for_a_checkpoint_are_read_or_refused(tmp_path, place, gone, new):
+    header, _ = hostile.sound_checkpoint()
+    path = hostile.write_checkpoint(tmp_path / "model.safetensors", header, {"network.a": np.zeros(2)})
+    content = path.read_bytes()
+    start = int(place * len(content))
+    path.write_bytes(content[:start] + new + content[start + gone :])
+    with suppress(PifnetError):
+        load_checkpoint(path)
