@@ -1,6 +1,7 @@
 """The Typer program: its commands, `--version`, one error boundary."""
 
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -23,6 +24,9 @@ from pifnet_cli.errors import PifnetError
 
 INTERRUPTED = 130
 TERMINATED = 143
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LATEST_EPOCH = 253402300799  # the last second of the year 9999
+MOST_THREADS = 65536
 ARENA_MAX = -8  # mallopt's name for it, malloc.h
 
 app = typer.Typer(
@@ -62,6 +66,19 @@ def _settle_process() -> None:
     # One heap for all threads of glibc's allocator: with a heap each, memory creeps up with the number of tiles.
     with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).mallopt(ARENA_MAX, 1)
+    _mend_environment()
+
+
+def _mend_environment() -> None:
+    """Leave out what libraries would stumble over while they load, and what pifnet has no use for."""
+    os.environ.pop("MPLBACKEND", None)  # charts are drawn without a window
+    os.environ.pop("NUMBA_DISABLE_JIT", None)  # kernels are for compiling alone
+    for name, low, high in (("SOURCE_DATE_EPOCH", 0, LATEST_EPOCH), ("NUMBA_NUM_THREADS", 1, MOST_THREADS)):
+        value = os.environ.get(name, str(low))
+        if not (
+            value.isascii() and value.isdecimal() and len(value) < len(str(high)) + 1 and low <= int(value) <= high
+        ):
+            del os.environ[name]
 
 
 def main(program: Callable[[], object] = app) -> None:
@@ -72,10 +89,33 @@ def main(program: Callable[[], object] = app) -> None:
     signal.signal(signal.SIGTERM, _terminate)
     _settle_process()
     try:
-        program()
+        try:
+            program()
+        finally:
+            sys.stdout.flush()  # a full disk shows here at the latest
     except PifnetError as error:
         typer.echo(f"pifnet: {' '.join(str(error).split())}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         typer.echo("pifnet: interrupted; no incomplete output is left; a training goes on with --resume", err=True)
         sys.exit(INTERRUPTED)
+    except (ImportError, MemoryError, OSError) as error:
+        message = _told(error)
+        if message is None:
+            raise
+        typer.echo(f"pifnet: {' '.join(message.split())}", err=True)
+        sys.exit(1)
+
+
+def _told(error: ImportError | MemoryError | OSError) -> str | None:
+    """What the machine lacks, in a line; None where it lacks nothing that we know."""
+    match error:
+        case OSError() if error.errno in FULL:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
+            place = error.filename or "an output, standard output perhaps,"
+            return f"{place} cannot be written ({error.strerror}); free some space, or write elsewhere"
+        case MemoryError():
+            return f"out of memory ({error or 'nothing more is known'}); close other programs, or use smaller tiles"
+        case ImportError() | OSError(errno=None):
+            return f"a library cannot be loaded ({error}); is there too little memory? else install pifnet again"
+    return None

@@ -18,6 +18,13 @@ HyperParameter = int | float | str | None
 
 
 @dataclass(frozen=True)
+class AtLeast:
+    """The smallest whole number that an argument of a constructor takes, where that is not 1: `Annotated[int, ...]`."""
+
+    minimum: int
+
+
+@dataclass(frozen=True)
 class SizeRule:
     """The image heights and widths a network accepts; both sides obey the same rule.
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pifnet_models.interface import HyperParameter, OutputStart, SizeRule, require_sizes
+from pifnet_models.interface import AtLeast, HyperParameter, OutputStart, SizeRule, require_sizes
 from pifnet_models.layers.convolution import start_at_zero
 
 HEAD_WIDTH = 16  # features of one attention head
@@ -66,7 +66,7 @@ class U2Net(nn.Module):
         skip: str = Skip.LEARNED,
         width: int = 32,
         attention_tile: int = 64,
-        attention_margin: int = 4,
+        attention_margin: Annotated[int, AtLeast(0)] = 4,
     ) -> None:
         super().__init__()
         self.hyper_parameters: dict[str, HyperParameter] = {

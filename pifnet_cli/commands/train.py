@@ -234,7 +234,7 @@ def _in_short(record: Mapping[str, Any], start: Anchor) -> dict[str, object]:
 
 
 def _hyper_parameters(assignments: list[str]) -> dict[str, HyperParameter]:
-    """NAME=VALUE -> numbers where they are numbers, `None` for none, else text."""
+    """NAME=VALUE -> numbers where they are numbers, else text; whether `none` is a word, the network knows."""
     chosen = {}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
@@ -245,8 +245,6 @@ def _hyper_parameters(assignments: list[str]) -> dict[str, HyperParameter]:
 
 
 def _number(text: str) -> HyperParameter:
-    if text.lower() == "none":
-        return None
     for kind in (int, float):
         try:
             return kind(text)

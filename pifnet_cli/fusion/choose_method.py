@@ -75,7 +75,7 @@ def choose_method(
 def _given(
     checkpoint: Path, header: Header, method: Method | None, *, lr_bands: Bands, hr_bands: Bands, ratio: float
 ) -> Choice:
-    trained = Method(header.method)
+    trained = header.method
     if method is not None and not method.is_network:
         raise SettingsError(f"--method {method.value} uses no checkpoint; leave --checkpoint or --method out")
     if method not in (None, trained):
@@ -95,16 +95,16 @@ def _bundled(folder: Path, *, lr_bands: Bands, hr_bands: Bands, ratio: float, ov
             require_fits(header, hsi_bands=lr_bands, msi_bands=hr_bands, ratio=ratio, name=candidate.name)
         except CheckpointError:
             continue
-        if over_kriging and header.anchor != Anchor.KRIGING:
+        if over_kriging and header.anchor is not Anchor.KRIGING:
             continue
         if (header.gain_db or 0.0) > 0:
             reason = f"bundled checkpoint {candidate.stem} fits the pair{_gain_words(header)}"
-            return Choice(Method(header.method), candidate, header, reason)
+            return Choice(header.method, candidate, header, reason)
     return None
 
 
 def _gain_words(header: Header) -> str:
     if header.gain_db is None:
         return ""
-    start = Anchor.KRIGING if header.anchor == Anchor.KRIGING else Anchor.REGRESSION
+    start = Anchor.KRIGING if header.anchor is Anchor.KRIGING else Anchor.REGRESSION
     return f" ({header.gain_db:+.2f} dB over {start.value} on its held-out area)"

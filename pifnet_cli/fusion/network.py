@@ -1,18 +1,21 @@
 """A checkpoint's network on tiles: tile in, fused tile out."""
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+from torch import nn
 
 from pifnet_cli.choices import Device, Precision, Variant
 from pifnet_cli.errors import CheckpointError
-from pifnet_cli.networks.build import restored_network
-from pifnet_cli.networks.checkpoint import Checkpoint, load_checkpoint
+from pifnet_cli.networks.build import block_ratio, restored_network
+from pifnet_cli.networks.checkpoint import Checkpoint, Header, load_checkpoint
 from pifnet_cli.networks.device import chosen_device
 from pifnet_cli.networks.on_device import NetworkOnDevice
 from pifnet_cli.networks.variants import corrected_image, predicted_image
 from pifnet_cli.pair.resample import SUPPORT
 from pifnet_cli.pair.tile import FusedTile, PairTile, TileEngine
+from pifnet_models.interface import FusionNetwork
 from pifnet_models.kriging.regression import Regression
 from pifnet_models.pifnet.anchored import ResidualBasis, image_scales
 
@@ -79,16 +82,39 @@ def load_engine(
     """
     checkpoint = load_checkpoint(path)
     network = restored_network(checkpoint, str(path))
+    basis = _basis(path, checkpoint) if checkpoint.header.variant is Variant.ANCHORED else None
+    _require_shape(path, network, checkpoint.header, basis)
     run = NetworkOnDevice(network, chosen_device(device), precision, remedy="use a smaller --tile-size")
-    match Variant(checkpoint.header.variant):
-        case Variant.ANCHORED:
-            return AnchoredEngine(run, regression, _basis(path, checkpoint), anchor=anchor)
-        case Variant.PAPER:
-            return ImageEngine(run, image_scales(regression), anchor=anchor)
+    if basis is None:
+        return ImageEngine(run, image_scales(regression), anchor=anchor)
+    return AnchoredEngine(run, regression, basis, anchor=anchor)
 
 
 def _basis(path: Path, checkpoint: Checkpoint) -> ResidualBasis:
     try:
         return ResidualBasis.from_arrays(checkpoint.constants)
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: its spectral basis is incomplete ({error}); train it again") from error
+
+
+def _require_shape(path: Path, network: nn.Module, header: Header, basis: ResidualBasis | None) -> None:
+    """The network must take and give what the header and the basis speak of."""
+    hsi, msi = header.hsi_bands["count"], header.msi_bands["count"]
+    ratio = round(header.ratio)
+    said: dict[str, int] = {"ratio": ratio} if block_ratio(network) is not None else {}
+    if basis is None:
+        said |= {"hsi_channels": hsi, "msi_channels": msi, "out_channels": hsi}
+    else:
+        said |= basis.channels(msi_bands=msi)
+    numbers = cast("FusionNetwork", network).hyper_parameters
+    # A network that does not say how many channels it answers answers those of the HSI.
+    built = {name: numbers.get(name) for name in said}
+    built["out_channels"] = built["out_channels"] or numbers["hsi_channels"]
+    differing = [f"{name} is {built[name]}, not {value}" for name, value in said.items() if built[name] != value]
+    if basis is not None and (basis.bands, basis.step) != (hsi, max(ratio, 1)):
+        differing.append(f"its basis is of {basis.bands} bands and step {basis.step}, not {hsi} and {max(ratio, 1)}")
+    if differing:
+        raise CheckpointError(
+            f"{path}: its network does not suit the bands and the ratio that it was trained for "
+            f"({'; '.join(differing)}); train it again"
+        )

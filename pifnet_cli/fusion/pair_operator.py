@@ -90,7 +90,7 @@ def find_operator(
         GridError: The scenes do not fit each other, or an affine correction was asked for and cannot be found.
         SettingsError: Options that exclude each other.
     """
-    phase = settings.phase or (Phase.TRUE if header is None else Phase(header.phase))
+    phase = settings.phase or (Phase.TRUE if header is None else header.phase)
     if settings.align is Align.AFFINE:
         estimate = _registered(lr, hr, settings, header, phase)
         alignment = align(lr.scene, hr.scene, extent=settings.extent, correction=estimate.correction)

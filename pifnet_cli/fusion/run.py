@@ -256,8 +256,8 @@ def _method_engine(
         return started(Anchor(choice.method))
     from pifnet_cli.fusion.network import load_engine  # noqa: PLC0415 - torch only where a network is used
 
-    anchor = Anchor(choice.header.anchor)
-    is_built_in = anchor is Anchor.REGRESSION and choice.header.variant == Variant.ANCHORED
+    anchor = choice.header.anchor
+    is_built_in = anchor is Anchor.REGRESSION and choice.header.variant is Variant.ANCHORED
     return load_engine(
         choice.checkpoint,
         statistics,

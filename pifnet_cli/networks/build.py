@@ -1,32 +1,51 @@
 """Networks by name: built from plain numbers, filled from arrays, emptied into arrays, fed with tiles of any size."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from types import NoneType
+from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from pifnet_cli.catalog import Method
+from pifnet_cli.catalog import NETWORKS, Method
 from pifnet_cli.errors import CheckpointError, SettingsError
 from pifnet_cli.networks.checkpoint import Arrays, Checkpoint
+from pifnet_cli.networks.header_values import require_argument
 from pifnet_cli.scene import Pixels
-from pifnet_models.interface import FusionNetwork, SizeRule
+from pifnet_models.interface import AtLeast, FusionNetwork, SizeRule
 
 SHOWN = 3  # names in an error message
+SLACK = 2  # a constructor may replace a layer
 
 
 def build_network(method: str, hyper_parameters: Mapping[str, Any]) -> nn.Module:
     """An untrained network; its random start comes from torch's global generator.
 
+    Args:
+        method: Its name.
+        hyper_parameters: Numbers and words by the names of the constructor's arguments; the word `none` is None where
+            an argument takes None.
+
     Raises:
         SettingsError: No network of that name, or numbers that its constructor does not take.
     """
     try:
-        return cast("nn.Module", Method(method).facts.load()(**hyper_parameters))
-    except (TypeError, ValueError, RuntimeError) as error:
+        constructor = _constructor(method)
+        return cast("nn.Module", constructor(**_arguments(constructor, hyper_parameters)))
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise SettingsError(f"--network: {method} cannot be built from {dict(hyper_parameters)}: {error}") from error
+
+
+def _constructor(method: str) -> Callable[..., Any]:
+    if Method(method) not in NETWORKS:
+        raise ValueError(f"{method} is no network")
+    return cast("Callable[..., Any]", Method(method).facts.load())
 
 
 def restored_network(checkpoint: Checkpoint, name: str) -> nn.Module:
@@ -37,10 +56,14 @@ def restored_network(checkpoint: Checkpoint, name: str) -> nn.Module:
         name: The checkpoint, for messages.
 
     Raises:
-        CheckpointError: This version's network takes other hyper-parameters, or other weights.
+        CheckpointError: This version's network takes other hyper-parameters, or other weights. A network that is larger
+            than the weights is not built.
     """
     header = checkpoint.header
     try:
+        with torch.device("meta"), _no_larger_than(checkpoint.weights):
+            without_memory = build_network(header.method, header.hyper_parameters)
+        _require_weights(without_memory, checkpoint.weights, name)
         network = build_network(header.method, header.hyper_parameters)
     except SettingsError as error:
         raise CheckpointError(f"{name}: does not suit this version of pifnet ({error}); train it again") from error
@@ -57,16 +80,82 @@ def load_weights(network: nn.Module, weights: Arrays, name: str) -> None:
     """Copy arrays into a network's parameters and buffers.
 
     Raises:
-        CheckpointError: Names or shapes differ.
+        CheckpointError: Names, shapes or number types differ.
     """
-    expected = network.state_dict()
-    wrong = [key for key in expected if key not in weights or tuple(expected[key].shape) != weights[key].shape]
-    wrong += [key for key in weights if key not in expected]
+    _require_weights(network, weights, name)
+    network.load_state_dict({key: torch.from_numpy(np.array(array)) for key, array in weights.items()})
+
+
+def _require_weights(network: nn.Module, weights: Arrays, name: str) -> None:
+    expected = {key: (tuple(tensor.shape), str(tensor.dtype)) for key, tensor in network.state_dict().items()}
+    found = {key: (array.shape, f"torch.{array.dtype.name}") for key, array in weights.items()}
+    wrong = [key for key in {**expected, **found} if expected.get(key) != found.get(key)]
     if wrong:
         listed = ", ".join(wrong[:SHOWN]) + (f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else "")
         raise CheckpointError(f"{name}: its weights do not fit the network it names (absent, or of another shape: "
                               f"{listed}); train it again with this version of pifnet")  # fmt: skip
-    network.load_state_dict({key: torch.from_numpy(np.array(array)) for key, array in weights.items()})
+
+
+@contextmanager
+def _no_larger_than(weights: Arrays) -> Iterator[None]:
+    """While the body builds a network, in this thread, stop it with a ValueError once it outgrows the weights."""
+    thread = threading.get_ident()
+    left = [SLACK * len(weights), SLACK * sum(array.size for array in weights.values())]  # parameters, numbers
+
+    def count(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:
+        if threading.get_ident() != thread or parameter is None:
+            return
+        left[0] -= 1
+        left[1] -= parameter.numel()
+        if min(left) < 0:
+            raise ValueError("that is a larger network than its weights are for")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _arguments(constructor: Callable[..., Any], hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers and words as the constructor's annotations want them.
+
+    Raises:
+        TypeError: It has no argument of that name.
+        ValueError: An argument is of a wrong kind, or out of its range.
+    """
+    hints = get_type_hints(constructor.__init__, include_extras=True)
+    hints.pop("return", None)
+    unknown = sorted(hyper_parameters.keys() - hints)
+    if unknown:
+        raise TypeError(f"it has no {unknown[0]}; {', '.join(hints)} are to be had")
+    return {name: _argument(name, value, hints[name]) for name, value in hyper_parameters.items()}
+
+
+def _argument(name: str, value: object, hint: Any) -> object:
+    require_argument(name, value)
+    kinds = (hint,) if get_origin(hint) is Annotated else get_args(hint) or (hint,)
+    if NoneType in kinds and value in (None, "none"):
+        return None
+    is_fit, expected = _fits(value, kinds[0])
+    if not is_fit:
+        raise ValueError(f"{name} is {value!r}; {expected} was expected")
+    return value
+
+
+def _fits(value: object, kind: Any) -> tuple[bool, str]:
+    """Whether an argument's annotation allows a value, and what it allows."""
+    low = 1
+    if get_origin(kind) is Annotated:
+        kind, rule = get_args(kind)
+        low = cast("AtLeast", rule).minimum
+    if issubclass(kind, StrEnum):
+        return value in list(kind), " or ".join(kind)
+    if kind is int:
+        return isinstance(value, int) and value >= low, f"a whole number from {low} up"
+    if kind is float:
+        return isinstance(value, int | float), "a number"
+    return isinstance(value, str), "a word"
 
 
 def block_ratio(network: nn.Module) -> int | None:

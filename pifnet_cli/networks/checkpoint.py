@@ -20,7 +20,10 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from pifnet_cli import __version__
+from pifnet_cli.catalog import Method
+from pifnet_cli.choices import Anchor, Phase, Variant
 from pifnet_cli.errors import CheckpointError
+from pifnet_cli.networks.header_values import MAX_TEXT_BYTES, Record, checked_fields, plain_json
 from pifnet_cli.scene import Bands
 
 FORMAT = "pifnet checkpoint"
@@ -31,12 +34,13 @@ WEIGHTS_FILE = "weights.safetensors"
 HEADER_FILE = "checkpoint.json"
 STATE_FILE = "state.safetensors"
 
+LENGTH_BYTES = 8  # at the start of a safetensors file: how long its table is
+
 RATIO_TOLERANCE = 0.05
 WAVELENGTH_TOLERANCE_NM = 1.0  # headers round; never less than this, more where bands are wide
 WAVELENGTH_TOLERANCE_FWHM = 0.5
 
 Arrays = Mapping[str, NDArray[Any]]
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +54,25 @@ class Header:
         hsi_bands: Bands it was trained on, as `bands_record` describes them.
         msi_bands: Likewise.
         ratio: GSD of LR-HSI / GSD of HR-MSI.
-        sensor: The sensor model of its training pairs: all that `simulate` records, or protocol and MTF of real ones.
+        sensor: The sensor model of its training pairs: all that `simulate` records, or protocol and MTF of real ones;
+            None where it is not known.
         scale: Root mean square of the training HR-MSI; the network itself sees each pair divided by its own (`paper`).
         training: How it was trained and what it gained on held-out area.
         anchor: The closed-form estimate that the network starts from; `none` where that is interpolation.
         phase: Where LR pixels were taken to lie, `true` or `naive`.
     """
 
-    method: str
-    variant: str
+    method: Method
+    variant: Variant
     hyper_parameters: Record
     hsi_bands: Record
     msi_bands: Record
     ratio: float
-    sensor: Record
+    sensor: Record | None
     scale: float
     training: Record = field(default_factory=dict)
-    anchor: str = "regression"
-    phase: str = "true"
+    anchor: Anchor = Anchor.REGRESSION
+    phase: Phase = Phase.TRUE
 
     @property
     def gain_db(self) -> float | None:
@@ -133,11 +138,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
     file = _weights_file(path)
     record, arrays = _load_tensors(file, FORMAT)
     _require_same_header(path, record)
+    header = _header(file, record)
+    _require_finite(file, arrays)
     weights = {name.removeprefix("network."): array for name, array in arrays.items() if name.startswith("network.")}
     constants = {
         name.removeprefix("constant."): array for name, array in arrays.items() if name.startswith("constant.")
     }
-    return Checkpoint(header=_header(file, record), weights=weights, constants=constants)
+    return Checkpoint(header=header, weights=weights, constants=constants)
 
 
 def read_header(path: Path) -> Header:
@@ -249,8 +256,8 @@ def _load_tensors(path: Path, expected_format: str) -> tuple[Record, dict[str, N
     try:
         with safetensors.safe_open(path, framework="np") as stored:
             arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dictionary
-    except (safetensors.SafetensorError, OSError, TypeError, AttributeError) as error:
-        # The last two are number types that NumPy lacks.
+    except (safetensors.SafetensorError, OSError, TypeError, AttributeError, ValueError) as error:
+        # The last three are number types that NumPy lacks, and shapes beyond its limits.
         raise _damaged(path, str(error)) from error
     if _tensor_digest(arrays) != record["sha256"]["tensors"]:
         raise _damaged(path, "its tensors do not match their SHA-256")
@@ -260,6 +267,10 @@ def _load_tensors(path: Path, expected_format: str) -> tuple[Record, dict[str, N
 def _metadata(path: Path) -> str:
     """The JSON text in a safetensors file's metadata."""
     try:
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(LENGTH_BYTES), "little")
+        if length > MAX_TEXT_BYTES:
+            raise _damaged(path, f"its table would be {length} bytes long")
         with safetensors.safe_open(path, framework="np") as stored:
             metadata = stored.metadata() or {}
     except OSError as error:
@@ -273,7 +284,7 @@ def _metadata(path: Path) -> str:
 
 def _verified_record(path: Path, text: str, expected_format: str) -> Record:
     try:
-        record = json.loads(text)
+        record = plain_json(text)
     except ValueError as error:
         raise _damaged(path, f"its header is no JSON: {error}") from error
     if not isinstance(record, dict) or record.get("format") != expected_format:
@@ -291,10 +302,17 @@ def _verified_record(path: Path, text: str, expected_format: str) -> Record:
 
 def _header(path: Path, record: Record) -> Header:
     try:
-        later = {"anchor", "phase"} - record.keys()  # not said by the first checkpoints
-        return Header(**{name: record[name] for name in Header.__dataclass_fields__ if name not in later})
+        return Header(**checked_fields(record))
     except KeyError as error:
         raise _damaged(path, f"its header lacks {error}") from error
+    except ValueError as error:
+        raise _damaged(path, f"in its header, {error}") from error
+
+
+def _require_finite(path: Path, arrays: Arrays) -> None:
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise _damaged(path, f"its array {name} holds NaN or infinite numbers")
 
 
 def _weights_file(path: Path) -> Path:
@@ -304,6 +322,8 @@ def _weights_file(path: Path) -> Path:
         return path / WEIGHTS_FILE
     if not path.exists():
         raise CheckpointError(f"{path}: does not exist; a checkpoint, folder or .safetensors file, was expected")
+    if not path.is_file():
+        raise CheckpointError(f"{path}: is no regular file; a checkpoint was expected; copy it to disk first")
     return path
 
 
@@ -314,7 +334,7 @@ def _require_same_header(path: Path, record: Record) -> None:
         return
     remedy = f"delete it, or name {path / WEIGHTS_FILE} itself, which is complete"
     try:
-        if copy.exists() and json.loads(copy.read_bytes()) != record:
+        if copy.exists() and plain_json(copy.read_bytes()) != record:
             raise CheckpointError(f"{copy}: does not belong to {WEIGHTS_FILE} beside it; {remedy}")
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{copy}: is damaged ({error}); {remedy}") from error

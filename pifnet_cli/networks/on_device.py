@@ -51,6 +51,12 @@ class NetworkOnDevice:
             raise DependencyError(
                 f"{self._device}: out of memory on a tile of {height} x {width} pixels; {self._remedy}"
             ) from error
+        except RuntimeError as error:  # of any kind; on a CPU, too little memory is one
+            cause = " ".join(str(error).split())
+            raise DependencyError(
+                f"{self._device}: a tile of {height} x {width} pixels cannot be computed ({cause}); is there too "
+                f"little memory? {self._remedy}"
+            ) from error
         return cast("Pixels", answer[0, :, :height, :width].float().cpu().numpy())
 
     def _arithmetic(self) -> AbstractContextManager[object]:

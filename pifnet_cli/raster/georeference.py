@@ -71,7 +71,7 @@ def map_info_transform(entries: list[str], path: Path, remarks: list[str]) -> Af
     pixel_x, pixel_y, x, y, size_x, size_y = (
         _coordinate(text, label, path) for text, label in zip(entries[1:7], labels, strict=True)
     )
-    rotation = next((entry.split("=", 1)[1] for entry in entries if entry.lower().startswith("rotation")), "0")
+    rotation = next((entry.partition("=")[2] for entry in entries if entry.lower().startswith("rotation")), "0")
     degrees = _coordinate(rotation, "rotation", path)
     if abs(degrees) == 180:
         remarks.append(f"{path}: rotation of 180 in 'map info' is read as south-up, as GDAL writes it")

@@ -187,6 +187,11 @@ def reopen_scene(path: Path, *, nodata: Nodata | None = None) -> SceneReader:
             require_supported(dataset, files.data, remarks)
             scene, codings = describe(dataset, files.data, header, remarks, nodata=nodata)
         pixels = _pixel_source(dataset, files, layout)
+    except UnicodeDecodeError as error:
+        dataset.close()
+        raise SceneReadError(
+            f"{files.data}: its text is not UTF-8 ({error}); correct it, or export it again"
+        ) from error
     except BaseException:
         dataset.close()
         raise
@@ -206,7 +211,7 @@ def _open_dataset(files: SceneFiles) -> DatasetReader:
     try:
         with gdal_session():
             return rasterio.open(files.data, driver=driver)
-    except RasterioError as error:
+    except (RasterioError, UnicodeDecodeError) as error:  # the latter where GDAL quotes text that is not UTF-8
         raise SceneReadError(
             f"{files.data}: cannot be opened as {driver} ({reason(error)}); is the file complete? copy it again"
         ) from error

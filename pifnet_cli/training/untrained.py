@@ -32,12 +32,7 @@ def basis_of_corrections(pairs: Sequence[TrainingPair], *, components: int) -> R
 
 def anchored_shape(basis: ResidualBasis, *, msi_bands: int) -> dict[str, Any]:
     """Numbers of the constructor of a network that corrects an anchor."""
-    return {
-        "hsi_channels": 2 * basis.components,
-        "msi_channels": 2 * msi_bands + 4,
-        "out_channels": basis.components,
-        "output_start": OutputStart.ZERO.value,
-    }
+    return basis.channels(msi_bands=msi_bands) | {"output_start": OutputStart.ZERO.value}
 
 
 def image_shape(method: Method, anchor: Anchor, *, bands: tuple[int, int], ratio: float) -> dict[str, Any]:

@@ -57,8 +57,8 @@ class TrainingResult:
         """The result as JSON values."""
         return {
             "checkpoint": str(self.folder),
-            "method": self.header.method,
-            "variant": self.header.variant,
+            "method": self.header.method.value,
+            "variant": self.header.variant.value,
             "steps": self.status.step,
             "minutes": round(self.status.seconds / 60, 2),
             "best": {"step": self.status.best_step} | ({} if self.best is None else self.best.to_record()),
@@ -192,10 +192,10 @@ def _header(
     else:
         sensor = {"protocol": degradation.protocol.value, "mtf_at_nyquist": degradation.mtf_at_nyquist}
     return Header(
-        method=settings.method.value,
-        variant=settings.variant_used.value,
-        anchor=settings.anchor_used.value,
-        phase=settings.phase.value,
+        method=settings.method,
+        variant=settings.variant_used,
+        anchor=settings.anchor_used,
+        phase=settings.phase,
         hyper_parameters=dict(cast("FusionNetwork", network).hyper_parameters),
         hsi_bands=bands_record(first.lr.bands),
         msi_bands=bands_record(first.hr.bands),

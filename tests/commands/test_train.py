@@ -21,13 +21,13 @@ def scene(tmp_path):
     return write_scene(tmp_path / "scene.tif", np.random.default_rng(0).random((6, 48, 40), dtype=np.float32))
 
 
-def pifnet(*arguments):
+def trained(*arguments):
     command = [sys.executable, "-m", "pifnet_cli", "train", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | ONE_THREAD)
 
 
 def test_training_tells_its_scores_and_options_reach_the_network(scene, tmp_path):
-    run = pifnet(scene, "-o", tmp_path / "model", *TINY, "--json", "--validations", "2")
+    run = trained(scene, "-o", tmp_path / "model", *TINY, "--json", "--validations", "2")
 
     assert run.returncode == 0, run.stderr
     record = json.loads(run.stdout)
@@ -38,9 +38,27 @@ def test_training_tells_its_scores_and_options_reach_the_network(scene, tmp_path
     assert "pifnet: step 1 (50%): loss" in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("ablation", "kept"),
+    [("coupling=none", "none"), ("adapter=none", "none"), ("prior_strength=0", 0), ("pooling_window=none", None)],
+)
+def test_every_ablation_is_trained_by_command(pifnet, scene, tmp_path, ablation, kept):
+    run = pifnet("train", scene, "-o", tmp_path / "model", *TINY, "--steps", "1", "-q", "--network", ablation)
+
+    assert run.code == 0, run.err
+    assert read_header(tmp_path / "model").hyper_parameters[ablation.partition("=")[0]] == kept
+
+
+def test_a_word_that_no_ablation_has_is_refused_by_name(pifnet, scene, tmp_path):
+    run = pifnet("train", scene, "-o", tmp_path / "model", *TINY, "-q", "--network", "coupling=nothing")
+
+    assert run.code == 2
+    assert "coupling is 'nothing'; mamba or none was expected" in run.err
+
+
 def test_resuming_goes_on_quietly(scene, tmp_path):
-    assert pifnet(scene, "-o", tmp_path / "model", *TINY, "-q").returncode == 0
-    run = pifnet(scene, "-o", tmp_path / "model", *TINY, "--steps", "3", "--resume", "-q")
+    assert trained(scene, "-o", tmp_path / "model", *TINY, "-q").returncode == 0
+    run = trained(scene, "-o", tmp_path / "model", *TINY, "--steps", "3", "--resume", "-q")
 
     assert (run.returncode, run.stderr) == (0, "")
     lines = run.stdout.splitlines()
@@ -61,7 +79,7 @@ def test_resuming_goes_on_quietly(scene, tmp_path):
     ],
 )
 def test_refusals_are_one_line_and_leave_no_checkpoint(scene, tmp_path, options, code, message):
-    run = pifnet(scene, "-o", tmp_path / "model", *TINY, *options)
+    run = trained(scene, "-o", tmp_path / "model", *TINY, *options)
 
     assert run.returncode == code
     assert message in run.stderr

@@ -18,6 +18,8 @@ from pifnet_models.units import unit_factor
 
 Floats = NDArray[np.float32]
 
+SMALLEST = 1e-9  # of scales and deviations that were stored, and the inverse of the largest
+ROUNDING = 1e-3  # of the products of stored directions
 RMS_FLOOR = 1e-12  # a residual of exactly zero stays zero instead of becoming NaN
 
 GUIDE_REACH = 2  # LR pixels on either side that the guided estimate looks at
@@ -45,13 +47,24 @@ class ResidualBasis:
 
         Raises:
             KeyError: An array is absent.
-            ValueError: Shapes disagree.
+            TypeError: The step is no single number.
+            ValueError: Shapes disagree, or numbers make no basis.
         """
         names = ("directions", "band_scale", "component_std")
-        directions, band_scale, component_std = (np.asarray(arrays[name], dtype=np.float32) for name in names)
+        with np.errstate(over="ignore"):  # what becomes infinite is refused below
+            directions, band_scale, component_std = (np.asarray(arrays[name], dtype=np.float32) for name in names)
         if directions.shape != (*band_scale.shape, *component_std.shape) or directions.ndim != 2:
             raise ValueError(f"directions {directions.shape}, bands {band_scale.shape}, std {component_std.shape}")
-        return cls(directions, band_scale, component_std, step=int(np.asarray(arrays["step"])))
+        scales = np.concatenate((band_scale, component_std))
+        if not ((scales > SMALLEST) & (scales < 1 / SMALLEST)).all():
+            raise ValueError(f"scales and deviations from {SMALLEST:g} to {1 / SMALLEST:g} were expected")
+        cosines = directions.T.astype(np.float64) @ directions
+        if not (np.abs(cosines - np.eye(len(cosines))) < ROUNDING).all():
+            raise ValueError("orthonormal directions were expected")
+        step = int(np.asarray(arrays["step"]))
+        if step < 1:
+            raise ValueError(f"a step of 1 pixel or more was expected, not {step}")
+        return cls(directions, band_scale, component_std, step=step)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """For a checkpoint."""
@@ -63,9 +76,22 @@ class ResidualBasis:
         }
 
     @property
+    def bands(self) -> int:
+        """C."""
+        return int(self.directions.shape[0])
+
+    @property
     def components(self) -> int:
         """K."""
         return int(self.directions.shape[1])
+
+    def channels(self, *, msi_bands: int) -> dict[str, int]:
+        """Channels of a network that corrects in this basis, as its constructor names them; see `features`."""
+        return {
+            "hsi_channels": 2 * self.components,
+            "msi_channels": 2 * msi_bands + 4,
+            "out_channels": self.components,
+        }
 
     @property
     def energy(self) -> Floats:
