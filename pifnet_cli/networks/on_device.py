@@ -51,11 +51,11 @@ class NetworkOnDevice:
             raise DependencyError(
                 f"{self._device}: out of memory on a tile of {height} x {width} pixels; {self._remedy}"
             ) from error
-        except RuntimeError as error:  # of any kind; on a CPU, too little memory is one
-            cause = " ".join(str(error).split())
+        except RuntimeError as error:
+            if "allocate memory" not in str(error):  # torch has no class of its own for too little on a CPU
+                raise
             raise DependencyError(
-                f"{self._device}: a tile of {height} x {width} pixels cannot be computed ({cause}); is there too "
-                f"little memory? {self._remedy}"
+                f"{self._device}: too little memory for a tile of {height} x {width} pixels; {self._remedy}"
             ) from error
         return cast("Pixels", answer[0, :, :height, :width].float().cpu().numpy())
 
