@@ -10,7 +10,7 @@ import numpy as np
 from pifnet_cli.catalog import Kind, Method
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.fusion.choose_method import Choice, choose_method
-from pifnet_cli.fusion.pair_operator import PairOperator, find_operator, shift_notices
+from pifnet_cli.fusion.pair_operator import BlurSource, PairOperator, find_operator, shift_notices
 from pifnet_cli.networks.checkpoint import read_header
 from pifnet_cli.pair.alignment import Alignment
 from pifnet_cli.pair.lr_grid import REGULAR
@@ -77,6 +77,8 @@ def plan_fusion(lr: OpenScene, hr: OpenScene, output: Path, settings: FuseSettin
     alignment = operator.alignment
     for notice in (*alignment.notices, *_regrid_notices(choice, alignment), *shift_notices(operator, settings)):
         log.warning("%s, %s: %s", lr.scene.path, hr.scene.path, notice)
+    if operator.source is not BlurSource.FOUND:
+        log.info("blur, MTF %.3f, %.3f at LR Nyquist: %s", *operator.mtf_at_nyquist, operator.source.told)
     log.info("method %s: %s", choice.method.value, choice.reason)
     target = _target(lr.scene, output, alignment, settings, method=choice.method)
     return FusionPlan(

@@ -74,6 +74,7 @@ class FusedScene:
             "gsd": [round(side, 9) for side in scene.grid.gsd],
             "ratio": round(operator.alignment.ratio, 6),
             "mtf": [round(value, 3) for value in operator.mtf_at_nyquist],
+            "blur": operator.source.told,
             "shift corrected": [round(value, 3) for value in operator.shift_lr],
             **self._affine_record(),
             "dtype": scene.dtype,
