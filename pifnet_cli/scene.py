@@ -83,11 +83,16 @@ class Window:
         """The pixels under the window on a grid of which `factor` x `factor` pixels make one of this grid."""
         return Window(self.row * factor, self.column * factor, self.height * factor, self.width * factor)
 
-    def blocks(self, side: int) -> Iterator["Window"]:
-        """Blocks of `side` x `side` pixels that hold every pixel once, row by row; smaller at the far borders."""
-        for row in range(self.row, self.bottom, side):
-            for column in range(self.column, self.right, side):
-                yield Window.between(row, column, min(row + side, self.bottom), min(column + side, self.right))
+    def blocks(self, side: int, *, start: tuple[int, int] | None = None) -> Iterator["Window"]:
+        """Blocks of `side` x `side` pixels that hold every pixel once, row by row; smaller at the borders.
+
+        They are those of an endless grid of which a block begins at `start`, (row, column); at the window's own first
+        pixel where it is not given.
+        """
+        first_row, first_column = (self.row, self.column) if start is None else start
+        for row in range(self.row - (self.row - first_row) % side, self.bottom, side):
+            for column in range(self.column - (self.column - first_column) % side, self.right, side):
+                yield Window(row, column, side, side).intersection(self)
 
     @property
     def slices(self) -> tuple[slice, slice]:

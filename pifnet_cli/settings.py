@@ -41,6 +41,15 @@ def require(claim: bool, message: str) -> None:  # noqa: FBT001 - the claim is t
         raise SettingsError(message)
 
 
+def require_one_blur(protocol: Protocol | None, mtf: float | None) -> None:
+    """Raise `SettingsError` where a Gaussian is asked for by its MTF, and the kernel of the published protocol too."""
+    require(
+        protocol is not Protocol.PAPER or mtf is None,
+        f"--protocol paper --mtf {mtf}: the protocol's blur is a 3 x 3 kernel of its own, whatever the MTF; "
+        f"leave one of them out",
+    )
+
+
 def _spaced(numbers: Iterable[float]) -> str:
     """Numbers as the command line takes them."""
     return " ".join(f"{number:g}" for number in numbers)
@@ -79,6 +88,8 @@ class SimulateSettings:
             f"--ratio {self.ratio:g}: --protocol paper keeps one pixel of every block; a whole number was expected",
         )
         require(0.01 <= self.mtf_at_nyquist <= 0.95, f"--mtf {self.mtf_at_nyquist}: 0.01 to 0.95 was expected")
+        usual = SimulateSettings.mtf_at_nyquist
+        require_one_blur(self.protocol, None if self.mtf_at_nyquist == usual else self.mtf_at_nyquist)
         require(max(map(abs, self.shift)) <= 64, f"--shift {_spaced(self.shift)}: at most 64 HR pixels were expected")
         for option, snr_db in (("--hsi-snr", self.hsi_snr_db), ("--msi-snr", self.msi_snr_db)):
             require(snr_db is None or abs(snr_db) <= 200, f"{option} {snr_db}: -200 to 200 dB were expected")
@@ -145,6 +156,7 @@ class FuseSettings:
         )
         require(0 <= self.halo <= 512, f"--halo {self.halo}: 0 to 512 was expected")
         mtf = self.mtf_at_nyquist
+        require_one_blur(self.protocol, mtf)
         require(mtf is None or 0.01 <= mtf <= 0.95, f"--mtf {mtf}: 0.01 to 0.95 was expected")
         known = ", ".join(OUTPUT_DTYPES)
         require(self.dtype is None or self.dtype in OUTPUT_DTYPES, f"--dtype {self.dtype}: one of {known} was expected")
@@ -181,6 +193,7 @@ class MetricsSettings:
 
     def __post_init__(self) -> None:
         mtf = self.mtf_at_nyquist
+        require_one_blur(self.protocol, mtf)
         require(mtf is None or 0.01 <= mtf <= 0.95, f"--mtf {mtf}: 0.01 to 0.95 was expected")
         require(self.ratio is None or self.ratio >= 1, f"--ratio {self.ratio}: 1 or more was expected")
         require(self.border >= 0, f"--border {self.border}: 0 or more was expected")

@@ -126,3 +126,13 @@ def test_cropping_and_moving_may_be_exchanged(is_separable):
     one, other = whole.cropped(WINDOW).moved(0.25, -3), whole.moved(0.25, -3).cropped(WINDOW)
     np.testing.assert_array_equal(one.rows, other.rows)
     np.testing.assert_array_equal(one.columns, other.columns)
+
+
+def test_blocks_may_lie_on_a_grid_that_begins_elsewhere():
+    window, covered = Window(5, 7, 20, 9), np.zeros((30, 30), dtype=int)
+    for block in window.blocks(8, start=(-3, 8)):
+        covered[block.slices] += 1
+        assert {(row + 3) // 8 for row in range(block.row, block.bottom)} == {(block.row + 3) // 8}
+        assert {(column - 8) // 8 for column in range(block.column, block.right)} == {(block.column - 8) // 8}
+    assert (covered[window.slices] == 1).all()
+    assert covered.sum() == 180

@@ -3,9 +3,16 @@
 import pytest
 
 from pifnet_cli.catalog import NETWORKS, Method
-from pifnet_cli.choices import Anchor, Variant
+from pifnet_cli.choices import Anchor, Protocol, Variant
 from pifnet_cli.errors import SettingsError
-from pifnet_cli.settings import MethodsSettings, RecipeOverrides, TrainSettings
+from pifnet_cli.settings import (
+    FuseSettings,
+    MethodsSettings,
+    MetricsSettings,
+    RecipeOverrides,
+    SimulateSettings,
+    TrainSettings,
+)
 
 OTHERS = [method for method in NETWORKS if method is not Method.PIFNET]
 
@@ -98,3 +105,11 @@ def test_numbers_out_of_range_are_refused_by_their_option(said, message):
 def test_pairs_that_cannot_be_have_no_methods(said, option):
     with pytest.raises(SettingsError, match=f"{option}: 1 to 10000 was expected"):
         MethodsSettings(**said)
+
+
+@pytest.mark.parametrize("settings", [FuseSettings, MetricsSettings, SimulateSettings])
+def test_a_blur_is_not_told_in_two_ways(settings):
+    with pytest.raises(SettingsError, match=r"--protocol paper --mtf 0.4: .*; leave one of them out") as refused:
+        settings(protocol=Protocol.PAPER, mtf_at_nyquist=0.4)
+    assert refused.value.exit_code == 2
+    assert settings(protocol=Protocol.MTF, mtf_at_nyquist=0.4).mtf_at_nyquist == 0.4

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
 from pifnet_cli.degrade.psf import MINIMUM_VALID, Psf, axis_sampling_matrix, degrade_separable
@@ -54,6 +55,29 @@ def reached(positions: Positions, psf: Psf) -> Window:
     row, column = (math.floor(axis.min()) - psf.radius for axis in (positions.rows, positions.columns))
     bottom, right = (math.ceil(axis.max()) + psf.radius + 1 for axis in (positions.rows, positions.columns))
     return Window.between(row, column, bottom, right)
+
+
+def clear_of_holes(image: Pixels, positions: Positions, *, reach: tuple[int, int]) -> NDArray[np.bool_]:
+    """Whether every pixel of the image round a position is valid in all bands; what lies beyond the image is no hole.
+
+    Args:
+        image: (B, H, W), NaN where invalid.
+        positions: h x w of them in the image.
+        reach: Rows and columns on either side of a position that are looked at, pixels.
+
+    Returns:
+        (h, w).
+    """
+    is_hole = ~np.isfinite(image).all(axis=0)
+    if not is_hole.any():
+        return np.ones(positions.shape, dtype=bool)
+    sides = [2 * side + 1 for side in reach]
+    reached = np.asarray(ndimage.maximum_filter(is_hole.view(np.uint8), size=sides, mode="constant") > 0)
+    rows, columns = (
+        np.clip(np.rint(np.nan_to_num(axis)).astype(int), 0, length - 1)
+        for axis, length in zip((positions.rows, positions.columns), is_hole.shape, strict=True)
+    )
+    return np.asarray(~(reached[rows[:, None], columns[None]] if positions.is_separable else reached[rows, columns]))
 
 
 def mended(image: Pixels) -> Pixels:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pifnet_cli.degrade.psf import Psf
+from pifnet_cli.degrade.sampling import clear_of_holes
 from pifnet_cli.estimation.blur_and_shift import sample_windows
 from pifnet_cli.estimation.blur_and_shift_fit import FINEST_NOISE
 from pifnet_cli.estimation.response import SpectralResponse, estimate_response
@@ -94,7 +95,9 @@ def pair_facts(read_lr: ReadWindow, read_hr: ReadWindow, *, alignment: Alignment
         if window.is_empty or reach.is_empty:
             continue
         at = alignment.hr_positions(window).moved(reach.row, reach.column)
-        lr_hsi, seen = read_lr(window), degrade_msi(read_hr(reach), at, psf)
+        lr_hsi, hr_msi = read_lr(window), read_hr(reach)
+        seen = degrade_msi(hr_msi, at, psf)
+        seen[:, ~clear_of_holes(hr_msi, at, reach=(psf.radius, psf.radius))] = np.nan
         hsi.append(lr_hsi.reshape(len(lr_hsi), -1))
         msi.append(seen.reshape(len(seen), -1))
     if not hsi:

@@ -9,13 +9,13 @@ from affine import Affine
 from pifnet_cli.degrade.psf import Psf, gaussian_from_mtf
 from pifnet_cli.errors import GridError
 from pifnet_cli.estimation.blur_and_shift_fit import (
-    MTF_LIMITS,
     SHIFT_LIMIT,
     BlurAndShift,
     BlurAndShiftFit,
     FittedBlurAndShift,
     SampleWindow,
     estimate_blur_and_shift,
+    widest_psf,
 )
 from pifnet_cli.estimation.local_shift import LocalShift, is_uneven, local_shifts, shift_spread
 from pifnet_cli.estimation.registration.affine import NOTICEABLE, AffineEstimate
@@ -175,7 +175,6 @@ def sample_windows(alignment: Alignment) -> list[Window]:
 
 def _sample(window: Window, read_lr: ReadWindow, read_hr: ReadWindow, alignment: Alignment) -> SampleWindow:
     ratio = max(alignment.ratio_rows, alignment.ratio_columns)
-    widest = gaussian_from_mtf(MTF_LIMITS[0], ratio_rows=ratio, ratio_columns=ratio)
-    hr = alignment.hr_window(window, int(np.ceil(SHIFT_LIMIT * ratio)) + widest.radius)
+    hr = alignment.hr_window(window, int(np.ceil(SHIFT_LIMIT * ratio)) + widest_psf((ratio, ratio)).radius)
     positions = alignment.hr_positions(window).moved(hr.row, hr.column)
     return SampleWindow(read_lr(window), read_hr(hr), positions, (hr.row, hr.column))

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
-from pifnet_cli.degrade.psf import MINIMUM_VALID, Psf, mtf_from_sigma, sigma_from_mtf
-from pifnet_cli.degrade.sampling import PsfSampler
+from pifnet_cli.degrade.psf import Psf, gaussian_from_mtf, mtf_from_sigma, sigma_from_mtf
+from pifnet_cli.degrade.sampling import PsfSampler, clear_of_holes, mended
 from pifnet_cli.scene import Pixels, Positions
 from pifnet_models.kriging.noise import NOISE_FLOOR, noise_about_neighbours
 
@@ -29,6 +29,7 @@ COARSE_STEP = 1.0  # LR pixels between the shifts that are tried first
 MTF_LIMITS = 0.02, 0.98  # at the LR Nyquist frequency
 START_MTF = 0.1  # wide: the likelihood then has one broad hill
 LIVE = 0.5  # of the fullest band's pixels; a band with fewer would take its pixels away from all
+SPARED = 0.5  # of the LR pixels that must be left without those near a hole; else thin holes are closed first
 MINIMUM_PIXELS = 50  # LR pixels, below which nothing is estimated
 LARGEST_ERROR = 0.1  # of the MTF, or LR pixels: standard error from which on an estimate is none
 FINEST_NOISE = 1e-4  # of a band's root mean square (80 dB): what is told below it is arithmetic, not the ground
@@ -116,6 +117,8 @@ class BlurAndShiftFit:
         samples: Windows of one pair.
         ratio: Sides of an LR pixel in HR pixels, rows and columns.
         scores: (K, h, w) of every window, the LR-HSI's components in units of their noise.
+        usable: (h, w) of every window, the LR pixels that are compared, whatever the blur and the shift: valid, and far
+            enough from invalid HR pixels that none is seen.
         floor: (K,), the least variance that a component's residual is believed to have.
     """
 
@@ -131,36 +134,55 @@ class BlurAndShiftFit:
         """
         self.samples, self.ratio = list(samples), ratio
         self.scores, self.floor = component_scores([sample.lr_hsi for sample in samples])
+        self.usable = self._usable()
+        if self.pixels < SPARED * self._inside:  # scattered pixels are missing; all of the scene is near to one
+            self.samples = [sample._replace(hr_msi=_without_thin_holes(sample.hr_msi)) for sample in samples]
+            self.usable = self._usable()
 
     def log_likelihood(self, candidate: BlurAndShift) -> float:
         """Log-likelihood of a candidate, up to a constant that is the same for all."""
-        residual, _, pixels = self._covariances(candidate)
-        return float(-0.5 * pixels * np.linalg.slogdet(residual).logabsdet)
+        residual, _ = self._covariances(candidate)
+        return float(-0.5 * self.pixels * np.linalg.slogdet(residual).logabsdet)
 
     def explained(self, candidate: BlurAndShift) -> float:
         """Share of the LR-HSI's variance, in units of noise, that the HR-MSI explains through a candidate."""
-        residual, total, _ = self._covariances(candidate)
+        residual, total = self._covariances(candidate)
         return float(1 - np.trace(residual) / np.trace(total))
 
-    def pixels(self, candidate: BlurAndShift) -> int:
-        """How many LR pixels are compared: those that are valid in both scenes."""
-        return self._covariances(candidate)[2]
+    @property
+    def pixels(self) -> int:
+        """How many LR pixels are compared."""
+        return int(sum(flags.sum() for flags in self.usable))
 
-    def _covariances(self, candidate: BlurAndShift) -> tuple[Floats, Floats, int]:
-        """(K, K) of what the regression leaves and of all there is, and the pixels."""
-        designs, targets = [], []
-        for sample, scores in zip(self.samples, self.scores, strict=True):
-            seen = degraded(sample, candidate, shift_margin(self.ratio))
-            usable = np.isfinite(seen).all(axis=0) & np.isfinite(scores).all(axis=0)
-            designs.append(seen[:, usable])
-            targets.append(scores[:, usable])
-        design, target = np.concatenate(designs, axis=1), np.concatenate(targets, axis=1)
-        require_pixels(target.shape[1])
+    @property
+    def _inside(self) -> int:
+        """How many LR pixels would be compared if the HR-MSI were valid everywhere."""
+        valid = zip(self.samples, self.scores, strict=True)
+        return int(sum(_inside(sample, scores, self.ratio).sum() for sample, scores in valid))
+
+    def _usable(self) -> list[NDArray[np.bool_]]:
+        """(h, w) of every window: LR pixels that no blur and no shift bring to see an invalid HR pixel.
+
+        One that saw some would be a mean of what is left, which is wrong by more than noise.
+        """
+        margin, radius = shift_margin(self.ratio), widest_psf(self.ratio).radius
+        reach = (int(np.ceil(margin[0])) + radius, int(np.ceil(margin[1])) + radius)
+        return [
+            _inside(sample, scores, self.ratio) & clear_of_holes(sample.hr_msi, sample.lr_in_hr, reach=reach)
+            for sample, scores in zip(self.samples, self.scores, strict=True)
+        ]
+
+    def _covariances(self, candidate: BlurAndShift) -> tuple[Floats, Floats]:
+        """(K, K) of what the regression leaves and of all there is."""
+        require_pixels(self.pixels)
+        seen = [degraded(sample, candidate) for sample in self.samples]
+        design = np.concatenate([part[:, flags] for part, flags in zip(seen, self.usable, strict=True)], axis=1)
+        target = np.concatenate([part[:, flags] for part, flags in zip(self.scores, self.usable, strict=True)], axis=1)
         target = target - target.mean(axis=1, keepdims=True)
         basis = orthonormal(design.T.astype(np.float64))
         left = target - target @ basis @ basis.T
-        floor, pixels = np.diag(self.floor), target.shape[1]
-        return left @ left.T / pixels + floor, target @ target.T / pixels + floor, pixels
+        floor = np.diag(self.floor)
+        return left @ left.T / self.pixels + floor, target @ target.T / self.pixels + floor
 
 
 def orthonormal(design: Floats) -> Floats:
@@ -215,39 +237,23 @@ def estimate_blur_and_shift(
         explained=fit.explained(found),
         explained_before=fit.explained(delivered),
         gain=fit.log_likelihood(found) - fit.log_likelihood(delivered),
-        pixels=fit.pixels(found),
+        pixels=fit.pixels,
     )
 
 
-def degraded(sample: SampleWindow, candidate: BlurAndShift, margin: tuple[float, float]) -> Pixels:
-    """(M, h, w): the HR-MSI as the LR-HSI would show it; NaN within `margin` HR pixels of the window's border."""
+def degraded(sample: SampleWindow, candidate: BlurAndShift) -> Pixels:
+    """(M, h, w): the HR-MSI as the LR-HSI would show it; what has invalid HR pixels near it is no number, or wrong."""
     rows, columns = candidate.shift
     at = sample.lr_in_hr.moved(-rows, -columns)
     height, width = sample.hr_msi.shape[1:]
     if at.is_separable:
-        seen = PsfSampler(at, candidate.psf, height=height, width=width)(sample.hr_msi)
-    else:
-        seen = _blurred_at(sample.hr_msi, at, candidate)
-    inside = sample.lr_in_hr
-    is_far = within(inside, height, width, margin)
-    seen[:, ~is_far] = np.nan
-    return seen
+        return PsfSampler(at, candidate.psf, height=height, width=width)(sample.hr_msi)
+    return _blurred_at(np.where(np.isfinite(sample.hr_msi), sample.hr_msi, np.float32(0)), at, candidate)
 
 
 def _blurred_at(image: Pixels, at: Positions, candidate: BlurAndShift) -> Pixels:
     """(M, H, W) -> (M, h, w) at any positions: blurred as a whole, then interpolated; many times cheaper than exact."""
-    is_valid = np.asarray(np.isfinite(image).all(axis=0))
-    if is_valid.all():
-        return _blurred_planes(image, at, candidate)
-    planes = np.concatenate([np.where(is_valid, image, np.float32(0)), is_valid[None].astype(np.float32)])
-    sampled = _blurred_planes(planes, at, candidate)
-    share = sampled[-1]
-    seen = np.where(share >= MINIMUM_VALID, sampled[:-1] / np.maximum(share, MINIMUM_VALID), np.nan)
-    return seen.astype(np.float32)
-
-
-def _blurred_planes(planes: Pixels, at: Positions, candidate: BlurAndShift) -> Pixels:
-    blurred = ndimage.gaussian_filter(planes, (0, *candidate.sigma), mode="mirror")
+    blurred = ndimage.gaussian_filter(image, (0, *candidate.sigma), mode="mirror")
     return np.stack([ndimage.map_coordinates(plane, (at.rows, at.columns), mode="mirror") for plane in blurred])
 
 
@@ -261,6 +267,23 @@ def within(positions: Positions, height: int, width: int, margin: tuple[float, f
 def shift_margin(ratio: tuple[float, float]) -> tuple[float, float]:
     """HR pixels from the border within which an LR pixel's centre may be moved out of the window."""
     return SHIFT_LIMIT * ratio[0], SHIFT_LIMIT * ratio[1]
+
+
+def widest_psf(ratio: tuple[float, float]) -> Psf:
+    """The widest blur that is tried, HR pixels."""
+    return gaussian_from_mtf(MTF_LIMITS[0], ratio_rows=ratio[0], ratio_columns=ratio[1])
+
+
+def _inside(sample: SampleWindow, scores: Floats, ratio: tuple[float, float]) -> NDArray[np.bool_]:
+    """(h, w): valid LR pixels that no shift moves out of the HR window."""
+    height, width = sample.hr_msi.shape[1:]
+    return np.asarray(within(sample.lr_in_hr, height, width, shift_margin(ratio)) & np.isfinite(scores).all(axis=0))
+
+
+def _without_thin_holes(image: Pixels) -> Pixels:
+    """(M, H, W): holes of a single pixel or line closed by the mean of their neighbours, wider ones left."""
+    is_wide = ndimage.binary_opening(~np.isfinite(image).all(axis=0), structure=np.ones((2, 2)))
+    return np.where(ndimage.binary_dilation(is_wide, structure=np.ones((3, 3))), np.float32(np.nan), mended(image))
 
 
 def component_scores(images: Sequence[Pixels]) -> tuple[list[Floats], Floats]:

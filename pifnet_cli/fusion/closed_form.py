@@ -14,7 +14,7 @@ from pifnet_cli.degrade.psf import Psf
 from pifnet_cli.degrade.sampling import filled
 from pifnet_cli.fusion.msi_noise import MsiNoise, ReadWindow, msi_noise
 from pifnet_cli.pair.alignment import Alignment
-from pifnet_cli.pair.lr_grid import on_hr_array, parallel, sampling_operator
+from pifnet_cli.pair.lr_grid import ROUNDING, on_hr_array, parallel, sampling_operator
 from pifnet_cli.pair.resample import SUPPORT
 from pifnet_cli.pair.tile import FusedTile, PairTile, TileEngine
 from pifnet_cli.scene import Window
@@ -27,6 +27,8 @@ from pifnet_models.kriging.regression import Regression
 if TYPE_CHECKING:
     from pifnet_models.kriging.kriging import GuidedKriging
 
+EDGE = 2  # HR pixels beyond the PSF's radius that `_surrounded` rounds up to
+
 
 class Sigma(StrEnum):
     """Whether tiles come with their standard deviation, which takes kriging a quarter more of its time."""
@@ -38,7 +40,7 @@ class Sigma(StrEnum):
 class PointwiseEngine:
     """A method whose pixels depend on the same pixel of the interpolated scenes: tiles need no overlap."""
 
-    margin = SUPPORT
+    margin, reach = SUPPORT, 0
 
     def __init__(self, method: PointwiseFusion) -> None:
         self._method = method
@@ -65,7 +67,7 @@ class BlockEngine:
         The HR-MSI is multiplied by `msi_factor` first; method and weights are those of the product.
         """
         self._method, self._ratio, self._weights, self._msi_factor = method, ratio, weights, np.float32(msi_factor)
-        self.margin = max(method.halo, SUPPORT)
+        self.margin, self.reach = max(method.halo, SUPPORT), 0
 
     def fuse(self, tile: PairTile) -> FusedTile:
         """The method on the whole block; invalid pixels are filled with the nearest valid ones, and cut out after."""
@@ -83,7 +85,7 @@ class SplitEngine:
     def __init__(self, first: TileEngine, second: TileEngine, *, is_first: NDArray[np.bool_]) -> None:
         """`is_first` (C,) are the bands of the first one; each is shown its own bands alone."""
         self._parts = ((first, is_first), (second, ~is_first))
-        self.margin = max(first.margin, second.margin)
+        self.margin, self.reach = max(first.margin, second.margin), max(first.reach, second.reach)
 
     def fuse(self, tile: PairTile) -> FusedTile:
         """Every band by its own method."""
@@ -94,7 +96,11 @@ class SplitEngine:
 
 
 class KrigingEngine:
-    """Guided kriging, in cores small enough for the systems of equations that they lead to."""
+    """Guided kriging, in cores small enough for the systems of equations that they lead to.
+
+    Cores lie on one grid of the scene, and none sees more or less of it than `_surrounded` says, so that a pixel does
+    not depend on the tile that it lies in.
+    """
 
     def __init__(
         self,
@@ -109,6 +115,7 @@ class KrigingEngine:
         self._kriging, self._ratio, self._weights, self._detail = kriging, ratio, weights, detail
         self._sigma = sigma
         self.margin = max(kriging.halo, SUPPORT)
+        self.reach = EDGE + (0 if detail is None else detail.reach)
 
     @property
     def core(self) -> int:
@@ -140,12 +147,12 @@ class KrigingEngine:
     def _prepared(self, tile: PairTile) -> PairTile:
         """With LR rows along HR rows, and without the HR-MSI's noise."""
         clean = tile if self._detail is None else replace(tile, hr_msi=self._detail.apply(tile.hr_msi))
-        return parallel(clean, *self._ratio, weights=self._weights)
+        return parallel(clean, *self._ratio, weights=self._weights, start=tile.geometry.start or (0, 0))
 
     def _parts(self, along: PairTile, is_valid: NDArray[np.bool_]) -> Iterator[tuple[tuple[slice, slice], PairTile]]:
         """Every core's place in the tile, and what it depends on; none where all is nodata, whatever would come out."""
         known, whole = on_hr_array(along), along.geometry.tile
-        for core in whole.blocks(self._kriging.core):
+        for core in whole.blocks(self._kriging.core, start=along.geometry.start):
             place = core.relative_to(whole).slices
             if is_valid[:, *place].any():
                 yield place, _surrounded(known, core, self._kriging.halo)
@@ -262,9 +269,9 @@ def _surrounded(tile: PairTile, core: Window, halo: int) -> PairTile:
 def _span(positions: NDArray[np.float64], start: int, stop: int, *, halo: int, radius: int) -> tuple[slice, slice]:
     """One axis of `_surrounded`: LR pixels `halo` beyond HR pixels `start` to `stop`, and the HR pixels they see."""
     side = float(positions[1] - positions[0]) if len(positions) > 1 else 1.0
-    first = int(np.searchsorted(positions, start - 0.5 - halo * side))
-    last = int(np.searchsorted(positions, stop - 0.5 + halo * side))
+    first = int(np.searchsorted(positions, start - 0.5 - halo * side - ROUNDING))
+    last = int(np.searchsorted(positions, stop - 0.5 + halo * side - ROUNDING))
     first, last = min(first, len(positions) - 1), max(last, min(first, len(positions) - 1) + 1)
-    low = int(np.floor(positions[first] - radius - 0.5))
-    high = int(np.ceil(positions[last - 1] + radius + 0.5)) + 1
+    low = int(np.floor(positions[first] - radius - 0.5 + ROUNDING))
+    high = int(np.ceil(positions[last - 1] + radius + 0.5 - ROUNDING)) + 1
     return slice(first, last), slice(min(low, start), max(high, stop))

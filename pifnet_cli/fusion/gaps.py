@@ -27,7 +27,7 @@ class GapEngine:
         self._engine = engine
         self._weights, self._intercept = weights.astype(np.float32), intercept.astype(np.float32)
         self._closes_empty = method.facts.gaps is not Gaps.SINGLE_BANDS
-        self.margin = engine.margin
+        self.margin, self.reach = engine.margin, engine.reach
 
     def fuse(self, tile: PairTile) -> FusedTile:
         """The engine's result where both scenes are valid."""

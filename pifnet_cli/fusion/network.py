@@ -32,6 +32,7 @@ class AnchoredEngine:
         self._basis = basis
         self._anchor = anchor
         self.margin = SUPPORT if anchor is None else max(anchor.margin, SUPPORT)
+        self.reach = 0 if anchor is None else anchor.reach
 
     def fuse(self, tile: PairTile) -> FusedTile:
         """The anchor and its correction."""
@@ -52,6 +53,7 @@ class ImageEngine:
         self._scales = scales
         self._anchor = anchor
         self.margin = SUPPORT + (1 if anchor is None else anchor.margin)
+        self.reach = 0 if anchor is None else anchor.reach
 
     def fuse(self, tile: PairTile) -> FusedTile:
         """The network's image; bands and pixels that are invalid in an input stay so."""

@@ -29,6 +29,19 @@ class BlurSource(StrEnum):
     FOUND = "found"
     ASSUMED = "assumed"
 
+    @property
+    def told(self) -> str:
+        """In words."""
+        match self:
+            case BlurSource.GIVEN:
+                return "as the options say"
+            case BlurSource.TRAINED:
+                return "as the checkpoint was trained"
+            case BlurSource.FOUND:
+                return "found from the pair"
+            case BlurSource.ASSUMED:
+                return "assumed, since nobody tells it"
+
 
 @dataclass(frozen=True, slots=True)
 class PairOperator:
@@ -119,14 +132,17 @@ def _operator(
 
 
 def _told_psf(settings: FuseSettings, header: Header | None, alignment: Alignment) -> tuple[Psf | None, BlurSource]:
-    """The user's sensor model, what it leaves open filled from the checkpoint's; None where neither says anything."""
+    """The user's sensor model, else the checkpoint's; None where neither says anything.
+
+    Who names an MTF means a Gaussian, whatever the checkpoint was trained with; who names the protocol of Gaussians
+    alone gets the checkpoint's MTF.
+    """
     trained = {} if header is None else header.sensor or {}
-    is_given = settings.protocol is not None or settings.mtf_at_nyquist is not None
-    protocol, mtf = (
-        settings.protocol or trained.get("protocol"),
-        settings.mtf_at_nyquist or trained.get("mtf_at_nyquist"),
-    )
-    return _told_as(protocol, mtf, alignment), BlurSource.GIVEN if is_given else BlurSource.TRAINED
+    if settings.mtf_at_nyquist is not None:
+        return _psf_of(Protocol.MTF, settings.mtf_at_nyquist, alignment), BlurSource.GIVEN
+    if settings.protocol is not None:
+        return _told_as(settings.protocol, trained.get("mtf_at_nyquist"), alignment), BlurSource.GIVEN
+    return _told_as(trained.get("protocol"), trained.get("mtf_at_nyquist"), alignment), BlurSource.TRAINED
 
 
 def _told_as(protocol: str | None, mtf: float | None, alignment: Alignment) -> Psf | None:
@@ -148,10 +164,10 @@ def _estimated(lr: OpenScene, hr: OpenScene, alignment: Alignment, given: Psf | 
     except ValueError as error:
         log.info("%s, %s: blur and shift cannot be found: %s", lr.scene.path, hr.scene.path, error)
         return None
+    blur = "" if given is not None else "MTF {:.3f}, {:.3f} at LR Nyquist, ".format(*found.mtf_at_nyquist)
     log.info(
-        "found from the pair (rows, columns): MTF %.3f, %.3f at LR Nyquist, shift %+.3f, %+.3f LR pixels, "
-        "varying by %.3f%s",
-        *found.mtf_at_nyquist,
+        "found from the pair (rows, columns): %sshift %+.3f, %+.3f LR pixels, varying by %.3f%s",
+        blur,
         *found.shift_lr,
         found.shift_spread_lr,
         "" if found.is_reliable else "; it tells too little to rely on",

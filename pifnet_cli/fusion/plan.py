@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pifnet_cli.catalog import Method
+from pifnet_cli.catalog import Kind, Method
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.fusion.choose_method import Choice, choose_method
-from pifnet_cli.fusion.pair_operator import PairOperator, find_operator, shift_notices
+from pifnet_cli.fusion.pair_operator import BlurSource, PairOperator, find_operator, shift_notices
 from pifnet_cli.networks.checkpoint import read_header
 from pifnet_cli.pair.alignment import Alignment
 from pifnet_cli.pair.lr_grid import REGULAR
@@ -19,6 +19,9 @@ from pifnet_cli.settings import FuseSettings
 from pifnet_cli.tiling.layout import TilePlan
 
 log = logging.getLogger(__name__)
+
+GEOTIFF_BLOCKS = 16  # pixels that the sides of a GeoTIFF's tiles are multiples of
+LARGER = 4 / 3  # times what was asked for: tiles may be so large where they then lie on whole blocks of the output
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ def plan_fusion(lr: OpenScene, hr: OpenScene, output: Path, settings: FuseSettin
     alignment = operator.alignment
     for notice in (*alignment.notices, *_regrid_notices(choice, alignment), *shift_notices(operator, settings)):
         log.warning("%s, %s: %s", lr.scene.path, hr.scene.path, notice)
+    if operator.source is not BlurSource.FOUND:
+        log.info("blur, MTF %.3f, %.3f at LR Nyquist: %s", *operator.mtf_at_nyquist, operator.source.told)
     log.info("method %s: %s", choice.method.value, choice.reason)
     target = _target(lr.scene, output, alignment, settings, method=choice.method)
     return FusionPlan(
@@ -94,18 +99,29 @@ def _require_sigma(settings: FuseSettings, choice: Choice) -> None:
 
 
 def _tiles(settings: FuseSettings, choice: Choice, alignment: Alignment) -> TilePlan:
-    """Networks and block methods get overlapping tiles; a pointwise one gives the same pixels whatever the tile.
+    """Networks and block methods get overlapping tiles; other methods give the same pixels whatever the tile.
 
-    Networks also get a halo; what is not a network takes the LR pixels that it wants round a tile itself.
+    Networks also get a halo; what is not a network takes the LR pixels that it wants round a tile itself. Tiles of
+    kriging are whole cores, so that none is solved for two of them.
     """
     is_blended = choice.method.facts.blends_tiles
+    side = settings.tile_size if is_blended else settings.tile_size - settings.overlap
+    if choice.method.facts.kind is Kind.KRIGING:
+        side = _whole_cores(side, choice.method.facts.load().core_at(alignment.ratio))
     return TilePlan(
         height=alignment.output.height,
         width=alignment.output.width,
-        tile_size=settings.tile_size if is_blended else settings.tile_size - settings.overlap,
+        tile_size=side,
         overlap=settings.overlap if is_blended else 0,
         halo=settings.halo if choice.method.is_network else 0,
     )
+
+
+def _whole_cores(side: int, core: int) -> int:
+    """Pixels that whole cores take, near `side`: blocks of a GeoTIFF are multiples of 16, so this is one if it can."""
+    counts = range(1, int(LARGER * side) // core + 1)
+    on_blocks = [count * core for count in counts if count * core % GEOTIFF_BLOCKS == 0]
+    return min(on_blocks, key=lambda size: abs(size - side), default=max(side // core, 1) * core)
 
 
 def _target(lr: Scene, output: Path, alignment: Alignment, settings: FuseSettings, *, method: Method) -> Scene:

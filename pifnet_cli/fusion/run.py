@@ -74,6 +74,7 @@ class FusedScene:
             "gsd": [round(side, 9) for side in scene.grid.gsd],
             "ratio": round(operator.alignment.ratio, 6),
             "mtf": [round(value, 3) for value in operator.mtf_at_nyquist],
+            "blur": operator.source.told,
             "shift corrected": [round(value, 3) for value in operator.shift_lr],
             **self._affine_record(),
             "dtype": scene.dtype,
@@ -163,13 +164,14 @@ def _pair(tile: Tile, plan: FusionPlan, engine: TileEngine, *, lr: WindowReader,
     """What a tile needs of both scenes; None where it holds no ground."""
     alignment, psf = plan.operator.alignment, plan.operator.psf
     on_hr = tile.context.moved_by(alignment.output.row, alignment.output.column)
-    windows = plan_windows(alignment, on_hr, psf, margin=engine.margin)
+    windows = plan_windows(alignment, on_hr, psf, margin=engine.margin, reach=engine.reach)
     if windows.lr.is_empty:
         return None
     lr_pixels = lr.read(windows.lr)
     if not np.isfinite(lr_pixels).any():
         return None
-    pair = PairTile(lr_pixels, hr.read(windows.hr), PairGeometry.of_windows(alignment, windows), psf)
+    geometry = PairGeometry.of_windows(alignment, windows).as_part_of(alignment.output, windows.hr)
+    pair = PairTile(lr_pixels, hr.read(windows.hr), geometry, psf)
     rows, columns = tile.window.relative_to(tile.context).slices
     return pair if pair.is_valid[:, rows, columns].any() else None
 

@@ -73,7 +73,12 @@ def blocked(tile: PairTile, ratio: int) -> BlockedTile:
 
 
 def parallel(
-    tile: PairTile, ratio_rows: float, ratio_columns: float, *, weights: NDArray[np.floating] | None = None
+    tile: PairTile,
+    ratio_rows: float,
+    ratio_columns: float,
+    *,
+    weights: NDArray[np.floating] | None = None,
+    start: tuple[int, int] = (0, 0),
 ) -> PairTile:
     """The tile with LR rows and columns along the HR ones, counted alike; of rotated grids they are interpolated.
 
@@ -83,13 +88,14 @@ def parallel(
         ratio_columns: Its width.
         weights: (C, M), how LR bands follow the degraded HR-MSI. What the HR-MSI explains is then degraded to the new
             LR pixels instead of interpolated: W down'(Y) + up(X - W down(Y)).
+        start: Row and column of the HR array that are a corner of new LR pixels.
     """
     geometry = tile.geometry
     if geometry.lr_in_hr.is_separable:
         return _counted_alike(tile)
     height, width = tile.hr_msi.shape[1:]
-    rows = np.arange((ratio_rows - 1) / 2, height, ratio_rows)
-    columns = np.arange((ratio_columns - 1) / 2, width, ratio_columns)
+    rows = np.arange((start[0] + (ratio_rows - 1) / 2) % ratio_rows, height, ratio_rows)
+    columns = np.arange((start[1] + (ratio_columns - 1) / 2) % ratio_columns, width, ratio_columns)
     lr_in_hr = Positions(rows, columns)
     at = _in_lr(geometry.hr_in_lr, lr_in_hr)
     lr_hsi = _resampled(tile.lr_hsi, at)
@@ -99,7 +105,7 @@ def parallel(
         detail = np.where(np.isfinite(sharper), sharper, np.float32(0)).reshape(len(sharper), -1)
         lr_hsi += (weights.astype(np.float32) @ detail).reshape(lr_hsi.shape)
     hr_in_lr = Positions((np.arange(height) - rows[0]) / ratio_rows, (np.arange(width) - columns[0]) / ratio_columns)
-    return replace(tile, lr_hsi=lr_hsi, geometry=PairGeometry(geometry.tile, hr_in_lr, lr_in_hr))
+    return replace(tile, lr_hsi=lr_hsi, geometry=PairGeometry(geometry.tile, hr_in_lr, lr_in_hr, geometry.start))
 
 
 def on_hr_array(tile: PairTile) -> PairTile:
@@ -163,6 +169,7 @@ def _counted_alike(tile: PairTile) -> PairTile:
             width - 1 - there.columns if columns_run_back else there.columns,
         ),
         lr_in_hr=Positions(at.rows[rows], at.columns[columns]),
+        start=tile.geometry.start,
     )
     return replace(tile, lr_hsi=np.ascontiguousarray(tile.lr_hsi[:, rows, columns]), geometry=geometry)
 

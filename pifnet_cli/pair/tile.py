@@ -44,12 +44,14 @@ class PairGeometry:
     """How an array of LR pixels and an array of HR pixels lie on each other.
 
     `hr_in_lr` are the HR array's pixel centres in the LR array, `lr_in_hr` the LR array's in the HR array, and `tile`
-    the tile within the HR array.
+    the tile within the HR array. `start` is where in the HR array the scene begins that the tile is a part of, (row,
+    column), negative where that is before the array; None where the tile is all there is.
     """
 
     tile: Window
     hr_in_lr: Positions
     lr_in_hr: Positions
+    start: tuple[int, int] | None = None
 
     @property
     def tile_in_lr(self) -> Positions:
@@ -61,7 +63,12 @@ class PairGeometry:
         first_row, first_column = lr[0].start, lr[1].start
         hr_in_lr = self.hr_in_lr.cropped(hr).moved(first_row, first_column)
         rows, columns = self.lr_in_hr.rows[lr[0]], self.lr_in_hr.columns[lr[1]]
-        return PairGeometry(tile.relative_to(hr), hr_in_lr, Positions(rows, columns).moved(hr.row, hr.column))
+        start = None if self.start is None else (self.start[0] - hr.row, self.start[1] - hr.column)
+        return PairGeometry(tile.relative_to(hr), hr_in_lr, Positions(rows, columns).moved(hr.row, hr.column), start)
+
+    def as_part_of(self, scene: Window, hr: Window) -> "PairGeometry":
+        """The geometry of a tile of a scene; both windows are in HR pixels, `hr` is that of the HR array."""
+        return replace(self, start=(scene.row - hr.row, scene.column - hr.column))
 
     @classmethod
     def of_windows(cls, alignment: Alignment, windows: PairWindows) -> "PairGeometry":
@@ -158,6 +165,7 @@ class PairTile:
                 tile=Window(window.column, window.row, window.width, window.height),
                 hr_in_lr=Positions(geometry.hr_in_lr.columns, geometry.hr_in_lr.rows),
                 lr_in_hr=Positions(geometry.lr_in_hr.columns, geometry.lr_in_hr.rows),
+                start=None if geometry.start is None else (geometry.start[1], geometry.start[0]),
             ),
             psf=replace(psf, sigma_rows=psf.sigma_columns, sigma_columns=psf.sigma_rows),
         )
@@ -176,24 +184,35 @@ class FusedTile(NamedTuple):
 
 
 class TileEngine(Protocol):
-    """A method on tiles. `margin` is how many LR pixels round a tile it looks at."""
+    """A method on tiles.
+
+    Attributes:
+        margin: LR pixels round a tile that it looks at.
+        reach: HR pixels beyond what the PSF reaches round these, which it looks at as well.
+    """
 
     margin: int
+    reach: int
 
     def fuse(self, tile: PairTile) -> FusedTile:
         """The result on the tile's pixels."""
 
 
-def plan_windows(alignment: Alignment, tile: Window, psf: Psf, *, margin: int = SUPPORT) -> PairWindows:
+def plan_windows(alignment: Alignment, tile: Window, psf: Psf, *, margin: int = SUPPORT, reach: int = 0) -> PairWindows:
     """The pixels of both scenes that the result on `tile` depends on. Windows are empty beyond the LR-HSI.
 
-    `margin` is how many LR pixels round the tile the method looks at; interpolation needs `SUPPORT`.
+    `margin` is how many LR pixels round the tile the method looks at; interpolation needs `SUPPORT`. `reach` is how
+    many HR pixels it looks at beyond those that these LR pixels see. LR pixels along the HR rows, which a method with a
+    reach makes of rotated ones, are interpolated as far out.
     """
     lr = alignment.lr_window(tile, max(margin, SUPPORT))
     if lr.is_empty:
         return PairWindows(tile=tile, lr=lr, hr=tile)
-    reach = alignment.hr_window(lr, psf.radius)
-    return PairWindows(tile=tile, lr=lr, hr=reach.union(tile))
+    if reach and not alignment.lr_positions(Window(0, 0, 2, 2)).is_separable:
+        grown = tile.grown(int(np.ceil((margin + 1) * max(alignment.ratio_rows, alignment.ratio_columns))))
+        lr = lr.union(alignment.lr_window(grown, 2 * SUPPORT))  # NaN among what is interpolated reach as far again
+    seen = alignment.hr_window(lr, psf.radius + reach)
+    return PairWindows(tile=tile, lr=lr, hr=seen.union(tile))
 
 
 def degrade_msi(hr_msi: Pixels, lr_in_hr: Positions, psf: Psf) -> Pixels:

@@ -175,7 +175,7 @@ def _scored(
         method=method,
         checkpoint=checkpoint,
         align=Align.NONE,
-        mtf_at_nyquist=degradation.mtf,
+        mtf_at_nyquist=degradation.mtf if degradation.protocol is Protocol.MTF else None,
         protocol=degradation.protocol,
     )
     outputs = FileOutputs(inputs=[lr, hr], overwrite=Overwrite.REFUSE)

@@ -83,7 +83,12 @@ class TilePlan:
         return start, stop, length if index == count - 1 else start + self.stride
 
     def _context(self, start: int, stop: int, length: int) -> tuple[int, int]:
-        """Grown by the halo; a short last tile reaches back so that it is as large as the others."""
+        """Grown by the halo; a short last tile reaches back so that it is as large as the others.
+
+        Tiles that neither overlap nor have a halo are all that is seen of the scene.
+        """
+        if self.overlap == self.halo == 0:
+            return start, stop
         full = min(self.tile_size + 2 * self.halo, length)
         first, last = max(start - self.halo, 0), min(stop + self.halo, length)
         return min(first, max(last - full, 0)), last

@@ -49,7 +49,7 @@ def test_results_are_listed_on_stdout(scene, tmp_path):
 
 def test_every_option_reaches_the_record(scene, tmp_path):
     run = pifnet(
-        *(scene, "-o", tmp_path / "pair", "--ratio", 3, "--protocol", "paper", "--srf", "boxes:2", "--mtf", 0.2),
+        *(scene, "-o", tmp_path / "pair", "--ratio", 3, "--protocol", "mtf", "--srf", "boxes:2", "--mtf", 0.2),
         *("--hsi-snr", 35, "--msi-snr", 40, "--seed", 7, "--shift", -0.5, 1.25, "--format", "envi", "--json", "-q"),
     )
 
@@ -60,7 +60,7 @@ def test_every_option_reaches_the_record(scene, tmp_path):
     assert answer["lr_hsi"] == {"path": f"{tmp_path}/pair/lr_hsi.hdr"} | record["outputs"]["lr_hsi"]
     assert record["settings"] == {
         "ratio": 3,
-        "protocol": "paper",
+        "protocol": "mtf",
         "mtf_at_nyquist": 0.2,
         "srf": "boxes:2",
         "hsi_snr_db": 35.0,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pifnet_cli.degrade.psf import gaussian_from_mtf
-from pifnet_cli.degrade.sampling import PsfSampler, filled, mended, reached
+from pifnet_cli.degrade.sampling import PsfSampler, clear_of_holes, filled, mended, reached
 from pifnet_cli.scene import Positions, Window
 
 PSF = gaussian_from_mtf(0.3, ratio_rows=3, ratio_columns=3)
@@ -83,3 +83,19 @@ def test_a_band_without_a_valid_pixel_is_filled_as_asked():
     image = np.array([[[1.0, np.nan]], [[np.nan, np.nan]]], dtype=np.float32)
     np.testing.assert_array_equal(filled(image), [[[1, 1]], [[np.nan, np.nan]]])
     np.testing.assert_array_equal(filled(image, empty=0), [[[1, 1]], [[0, 0]]])
+
+
+@pytest.mark.parametrize("as_given", [lambda p: p, _as_points])
+def test_a_position_is_clear_of_holes_where_all_within_reach_is_valid(as_given):
+    image = np.ones((2, 24, 40), dtype=np.float32)
+    image[1, 10, 20] = np.nan
+    at = Positions(np.array([0.0, 6.4, 6.6, 10.0, 13.0, 14.0]), np.array([17.6, 17.4, 22.0, 23.0]))
+    clear = clear_of_holes(image, as_given(at), reach=(3, 2))
+    expected = np.ones((6, 4), dtype=bool)
+    expected[2:5, [0, 2]] = False  # rows 7 to 13, columns 18 to 22
+    np.testing.assert_array_equal(clear, expected)
+
+
+def test_what_lies_beyond_the_image_is_no_hole():
+    at = Positions(np.array([-1.0, 24.0]), np.array([0.0, 39.0]))
+    assert clear_of_holes(np.ones((1, 24, 40), dtype=np.float32), at, reach=(9, 9)).all()

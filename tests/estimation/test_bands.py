@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
 
-from pifnet_cli.estimation.bands import measurable_noise_std
+from pifnet_cli.degrade.psf import gaussian_from_mtf
+from pifnet_cli.estimation.bands import measurable_noise_std, pair_facts
+from pifnet_cli.pair.alignment import align
+from pifnet_cli.raster.reader import open_scene
 from pifnet_models.classical.moments import MomentSums
+from waves import NODATA, Texture, write_pair
 
 C, P = 40, 3000
 
@@ -44,3 +48,19 @@ def test_what_arithmetic_makes_is_no_noise():
 def test_without_neighbours_or_pixels_enough_it_is_not_known():
     assert np.isnan(_std(_spectra()[:1])).all()
     assert np.isnan(_std(_spectra(pixels=6))).all()
+
+
+def _facts(folder, spoil=None):
+    lr, hr, _ = write_pair(folder, bands=14, ground=Texture(14), hr_size=(132, 148), spoil=spoil)
+    psf = gaussian_from_mtf(0.3, ratio_rows=4, ratio_columns=4)
+    with open_scene(lr) as low, open_scene(hr) as high:
+        alignment = align(low.scene, high.scene)
+        return pair_facts(low.read, high.read, alignment=alignment, psf=psf, bands=low.scene.bands)
+
+
+def test_what_is_nodata_in_the_hr_msi_takes_nothing_from_what_it_explains(tmp_path):
+    def spoil(_, hr_msi):
+        hr_msi[:, :, 102:] = NODATA
+
+    whole, cut = _facts(tmp_path / "whole"), _facts(tmp_path / "cut", spoil)
+    assert (cut.response.explained >= whole.response.explained).all()

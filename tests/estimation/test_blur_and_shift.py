@@ -10,7 +10,7 @@ from pifnet_cli.estimation.blur_and_shift import WINDOW, estimate_pair, sample_w
 from pifnet_cli.pair.alignment import align
 from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.scene import Bands, Grid, Scene
-from waves import NORTH_UP, Texture, write_pair
+from waves import NODATA, NORTH_UP, Texture, write_pair
 
 UTM = CRS.from_epsg(32633).to_wkt()
 SNR_DB = 35.0, 40.0
@@ -122,3 +122,20 @@ def test_windows_stay_within_the_common_footprint():
         assert window.column >= 99
         assert window.row + window.height <= 100 + 126
         assert window.column + window.width <= 100 + 131
+
+
+@pytest.mark.parametrize("side", ["HR-MSI", "LR-HSI"])
+def test_nodata_along_a_side_changes_neither_the_estimate_nor_what_parts_of_the_scene_say(side, tmp_path):
+    def spoil(lr_hsi, hr_msi):
+        if side == "HR-MSI":
+            hr_msi[:, :, 102:] = NODATA
+        else:
+            lr_hsi[:, :, 25:] = NODATA
+
+    lr, hr, _ = write_pair(tmp_path, bands=14, ground=Texture(14), hr_size=(132, 148), spoil=spoil)
+    with open_scene(lr) as low, open_scene(hr) as high:
+        alignment = align(low.scene, high.scene)
+        found = estimate_pair(low.read, high.read, alignment=alignment, default_mtf=0.3)
+    assert found.mtf_at_nyquist == pytest.approx((0.3, 0.3), abs=0.005)
+    assert found.shift_lr == pytest.approx((0.0, 0.0), abs=0.005)
+    assert all(local.shift == pytest.approx((0.0, 0.0), abs=0.01) for local in found.local)

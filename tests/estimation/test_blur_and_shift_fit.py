@@ -106,11 +106,70 @@ def test_invalid_pixels_are_left_out():
     assert estimate.pixels < _found([_sample(**MODERATE)], 4.0).pixels - 25
 
 
+NOISE_FREE = {**MODERATE, "shift": (0.0, 0.0), "snr_db": (200.0, 200.0)}
+
+
+BARS = np.arange(HR_SIZE[0]) % 40 < 3  # rows, so near to each other that none lies far from all
+
+
+def _with_holes(sample, *places):
+    for place in places:
+        sample.hr_msi[:, *place] = np.nan
+    return sample
+
+
+HOLES = {
+    "columns": [(slice(None), slice(101, None))],
+    "rows": [(slice(0, 37), slice(None))],
+    "cloud": [(slice(50, 71), slice(60, 83))],
+    "clouds": [(slice(10, 21), slice(20, 38)), (slice(99, 118), slice(110, 121))],
+    "one pixel": [(66, 75)],
+}
+
+
+@pytest.mark.parametrize("places", HOLES.values(), ids=HOLES)
+def test_invalid_hr_pixels_leave_blur_and_shift_as_they_are(places):
+    estimate = _found([_with_holes(_sample(**NOISE_FREE), *places)], 4.0)
+    assert estimate.best.psf.mtf_at_nyquist((4.0, 4.0)) == pytest.approx((0.3, 0.3), abs=0.01)
+    assert _shift_lr(estimate, 4.0) == pytest.approx((0.0, 0.0), abs=0.01)
+
+
+def test_invalid_hr_pixels_leave_blur_and_shift_of_rotated_pairs_as_they_are():
+    estimate = _found([_with_holes(_sample(**NOISE_FREE, angle=30.0), *HOLES["columns"])], 4.0)
+    assert estimate.best.psf.mtf_at_nyquist((4.0, 4.0)) == pytest.approx((0.3, 0.3), abs=0.01)
+    assert _shift_lr(estimate, 4.0) == pytest.approx((0.0, 0.0), abs=0.01)
+
+
+def test_lr_pixels_that_any_candidate_brings_to_see_invalid_hr_pixels_are_not_compared():
+    holes = slice(None), slice(101, None)
+    reach = 2 * 4 + gaussian_from_mtf(0.02, ratio_rows=4.0, ratio_columns=4.0).radius
+    fit = BlurAndShiftFit([_with_holes(_sample(**NOISE_FREE), holes)], ratio=(4.0, 4.0))
+    known = _sample(**NOISE_FREE)
+    known.lr_hsi[:, :, known.lr_in_hr.columns > 101 - 0.5 - reach] = np.nan
+    expected = BlurAndShiftFit([known], ratio=(4.0, 4.0))
+    assert fit.pixels == expected.pixels
+
+
+def test_scattered_invalid_hr_pixels_take_no_estimate_away():
+    sample = _sample(**MODERATE)
+    sample.hr_msi[:, np.random.default_rng(0).random(HR_SIZE) < 0.01] = np.nan
+    sample.hr_msi[1, :, 101:] = np.nan
+    estimate = _found([sample], 4.0)
+    assert estimate.best.psf.mtf_at_nyquist((4.0, 4.0)) == pytest.approx((0.3, 0.3), abs=TOLERANCE)
+    assert _shift_lr(estimate, 4.0) == pytest.approx(SHIFT, abs=TOLERANCE)
+
+
+def test_where_every_lr_pixel_may_see_an_invalid_hr_pixel_there_is_no_estimate():
+    sample = _with_holes(_sample(**NOISE_FREE), (BARS, slice(None)))
+    with pytest.raises(ValueError, match="only 0 LR pixels are valid in both scenes"):
+        _found([sample], 4.0)
+
+
 def test_a_band_without_data_costs_no_pixel():
     sample = _sample(**MODERATE)
-    whole = BlurAndShiftFit([sample], ratio=(4.0, 4.0)).pixels(_delivered(4.0))
+    whole = BlurAndShiftFit([sample], ratio=(4.0, 4.0)).pixels
     sample.lr_hsi[5] = np.nan
-    assert BlurAndShiftFit([sample], ratio=(4.0, 4.0)).pixels(_delivered(4.0)) == whole
+    assert BlurAndShiftFit([sample], ratio=(4.0, 4.0)).pixels == whole
 
 
 def test_standard_errors_are_of_the_errors_made():

@@ -131,6 +131,16 @@ def test_cores_are_parts_of_one_large_core(phase, protocol, side):
     np.testing.assert_allclose(KrigingEngine(Echo(core=side), ratio=RATIO).fuse(tile).pixels, expected, rtol=1e-5)
 
 
+def test_cores_of_a_part_of_a_scene_lie_on_the_scene_s_grid():
+    tile = pair_tile(np.random.default_rng(0), size=(160, 200), tile=Window(40, 64, 40, 32))
+    part = replace(tile, geometry=replace(tile.geometry, start=(-16, 0)))
+    echo = Echo(core=32)
+    fused = KrigingEngine(echo, ratio=RATIO).fuse(part).pixels
+    assert len(echo.seen) == 2  # rows 40 to 47 and 48 to 79
+    alone = KrigingEngine(Echo(core=100), ratio=RATIO).fuse(tile).pixels
+    np.testing.assert_allclose(fused, alone, rtol=1e-5)
+
+
 def test_cores_see_their_halo_and_no_more():
     tile = pair_tile(np.random.default_rng(0), size=(160, 200), tile=Window(48, 64, 32, 32))
     echo = Echo(halo=3, core=16)

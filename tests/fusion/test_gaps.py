@@ -19,7 +19,7 @@ GEOMETRY = PairGeometry.regular(ratio=4, phase=(1.5, 1.5), lr_size=(9, 11), hr_s
 class Shown:
     """Keeps what it is shown, and answers ones."""
 
-    margin = 3
+    margin, reach = 3, 5
 
     def __init__(self):
         self.tiles = []

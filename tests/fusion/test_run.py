@@ -24,7 +24,7 @@ BANDS = 7
 class Ones:
     """A method that answers ones, and counts its tiles."""
 
-    margin = SUPPORT
+    margin, reach = SUPPORT, 0
 
     def __init__(self):
         self.tiles = 0

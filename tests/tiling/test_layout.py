@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from pifnet_cli.scene import Window
 from pifnet_cli.tiling.layout import TilePlan
 
 PLANS = [
@@ -39,3 +40,9 @@ def test_neighbours_share_exactly_the_overlap():
     for row in range(plan.rows - 1):
         assert plan.tile(row, 0).window.bottom - plan.tile(row + 1, 0).window.row == 12
     assert plan.tile(plan.rows - 1, 0).window.height > 12
+
+
+def test_a_short_last_tile_that_stands_alone_is_all_that_is_seen():
+    plan = TilePlan(height=272, width=300, tile_size=256, overlap=0, halo=0)
+    assert all(tile.context == tile.window for tile in plan)
+    assert plan.tile(1, 1).context == Window(256, 256, 16, 44)

@@ -69,6 +69,11 @@ class DetailFilter:
         overlap = sum(gains) + of_rest  # below one: parts of the same noise are not independent
         return cls(np.stack(matrices), error / overlap) if worst > NEGLIGIBLE else None
 
+    @property
+    def reach(self) -> int:
+        """Pixels on either side that a filtered pixel depends on."""
+        return sum(int(TRUNCATE * scale + 0.5) for scale in SCALES)
+
     def apply(self, hr_msi: Array32) -> Array32:
         """(M, H, W) -> (M, H, W), filtered; NaN stays where it is."""
         details, smooth = _details(hr_msi)

@@ -140,10 +140,18 @@ class GuidedKriging:
             is_upper_bound=bool(regression.pixels >= np.count_nonzero(np.diag(regression.residual_covariance))),
             faithfulness=share_kept,
             range_scale=max(ratio / RATIO_OF_RANGES, 1.0),
-            core=_core(ratio),
+            core=cls.core_at(ratio),
             error=error,
             adapts=adapts,
         )
+
+    @staticmethod
+    def core_at(ratio: float) -> int:
+        """Side of the cores that suits a ratio, HR pixels.
+
+        Solving takes the cube of the LR pixels, which at small ratios serve few HR pixels.
+        """
+        return min(round((8 + 2 * ratio) * ratio), LARGEST_CORE)
 
     def components(self, lr_hsi: Array32, hr_msi: Array32, operator: SamplingOperator, *, core: Core) -> Array32:
         """The residual's kriged component scores, (K, core H, core W); arguments as for `fuse_block`."""
@@ -279,11 +287,6 @@ class GuidedKriging:
         chance = np.exp(posterior - posterior.max(axis=1, keepdims=True))
         likely = np.exp(chance @ np.log(DAMPINGS) / chance.sum(axis=1))
         return level * (np.minimum(likely, self.noise_to_signal) if self.is_upper_bound else likely)
-
-
-def _core(ratio: float) -> int:
-    """HR pixels: solving takes the cube of the LR pixels, which at small ratios serve few HR pixels."""
-    return min(round((8 + 2 * ratio) * ratio), LARGEST_CORE)
 
 
 def _band_scale(regression: Regression, std: Array64) -> tuple[Array64, float]:

@@ -19,8 +19,6 @@ from pifnet_cli.estimation.blur_and_shift_fit import (
     SampleWindow,
     orthonormal,
     require_pixels,
-    shift_margin,
-    within,
 )
 
 STEPS = 15  # at most
@@ -84,9 +82,8 @@ class DisplacementFit:
             ValueError: Too few LR pixels are valid.
         """
         self.ratio = fit.ratio
-        margin = shift_margin(fit.ratio)
-        usable = [_usable(sample, scores, margin) for sample, scores in zip(fit.samples, fit.scores, strict=True)]
-        require_pixels(int(sum(flags.sum() for flags in usable)))
+        require_pixels(fit.pixels)
+        usable = fit.usable
         self._images = [_Blurred(sample, sigma) for sample in fit.samples]
         self._floor = fit.floor
         self._scores = np.concatenate(
@@ -224,21 +221,6 @@ def _telling(explained: Floats, variances: Floats) -> NDArray[np.intp]:
     """The components whose explained share tells of places, most of all that is told."""
     told = np.square(explained).sum(axis=0) / variances
     return np.flatnonzero(told > NEGLIGIBLE * told.sum())
-
-
-def _usable(sample: SampleWindow, scores: Floats, margin: tuple[float, float]) -> NDArray[np.bool_]:
-    """(h, w): valid in both scenes wherever it may be moved: all displacements are judged by the same pixels."""
-    height, width = sample.hr_msi.shape[1:]
-    is_usable = within(sample.lr_in_hr, height, width, margin) & np.isfinite(scores).all(axis=0)
-    is_valid = np.asarray(np.isfinite(sample.hr_msi).all(axis=0))
-    if is_valid.all():
-        return np.asarray(is_usable)
-    reach = [2 * int(np.ceil(side)) + 1 for side in margin]
-    far_inside = ndimage.minimum_filter(is_valid.astype(np.uint8), size=reach, mode="nearest")
-    rows, columns = _full(sample)
-    rows = np.clip(np.rint(rows).astype(int), 0, height - 1)
-    columns = np.clip(np.rint(columns).astype(int), 0, width - 1)
-    return np.asarray(is_usable & (far_inside[rows, columns] > 0))
 
 
 def _full(sample: SampleWindow) -> Places:
