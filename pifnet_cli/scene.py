@@ -229,7 +229,8 @@ class WavelengthUnit(StrEnum):
 class Bands:
     """Spectral description, one entry per band; `None` where the file says nothing.
 
-    Wavelengths and FWHM stay in the unit of the file so that they are written again to the last digit.
+    Wavelengths and FWHM stay in the unit of the file so that they are written again to the last digit. Bands
+    `without_wavelength`, positions from 0, are the reason why `wavelengths` is None although other bands have one.
     """
 
     count: int
@@ -238,6 +239,7 @@ class Bands:
     fwhm: tuple[float, ...] | None = None
     unit: WavelengthUnit | None = None
     good: tuple[bool, ...] | None = None
+    without_wavelength: tuple[int, ...] = ()
 
     @property
     def wavelengths_nm(self) -> NDArray[np.float64] | None:
@@ -251,6 +253,7 @@ class Bands:
 
     def cut(self, positions: Sequence[int]) -> "Bands":
         """Some of the bands, by positions from 0."""
+        lacking = set(self.without_wavelength)
         return replace(
             self,
             count=len(positions),
@@ -258,12 +261,21 @@ class Bands:
             wavelengths=_entries(self.wavelengths, positions),
             fwhm=_entries(self.fwhm, positions),
             good=_entries(self.good, positions),
+            without_wavelength=tuple(place for place, position in enumerate(positions) if position in lacking),
         )
 
     def _in_nanometers(self, values: tuple[float, ...] | None) -> NDArray[np.float64] | None:
         if values is None or self.unit is None:
             return None
         return np.asarray(values, dtype=np.float64) * self.unit.nanometers
+
+
+def band_words(positions: Sequence[int]) -> str:
+    """Positions from 0 as words, counted from 1: "band 5", "bands 5, 6 and 7"; at most ten are named."""
+    numbers = [str(position + 1) for position in positions]
+    if len(numbers) > 10:
+        return f"bands {', '.join(numbers[:10])} and {len(numbers) - 10} more"
+    return f"bands {', '.join(numbers[:-1])} and {numbers[-1]}" if len(numbers) > 1 else f"band {numbers[0]}"
 
 
 @dataclass(frozen=True, slots=True)

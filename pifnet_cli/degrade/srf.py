@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pifnet_cli.degrade.sensors import SENSORS, STEP_NM, BandResponse, sensor_responses
 from pifnet_cli.errors import BandsError, SettingsError
-from pifnet_cli.scene import Bands, WavelengthUnit
+from pifnet_cli.scene import Bands, WavelengthUnit, band_words
 
 BOXES = "boxes:"
 COLUMNS = ("band", "wavelength_nm", "response")
@@ -57,10 +57,11 @@ def spectral_projection(spec: str, bands: Bands) -> SpectralProjection:
     responses = _responses(spec)
     wavelengths = bands.wavelengths_nm
     if wavelengths is None:
-        raise BandsError(
-            f"--srf {spec}: the scene's bands have no wavelengths; a response needs them; "
-            "add them to the header, or use --srf boxes:4"
+        lacking = bands.without_wavelength
+        reason = (
+            f"no wavelength is known of {band_words(lacking)}" if lacking else "the scene's bands have no wavelengths"
         )
+        raise BandsError(f"--srf {spec}: {reason}; a response needs them; add them to the header, or use --srf boxes:4")
     return _integrated(spec, responses, bands, wavelengths)
 
 

@@ -24,7 +24,7 @@ from pifnet_cli.catalog import Method
 from pifnet_cli.choices import Anchor, Phase, Variant
 from pifnet_cli.errors import CheckpointError
 from pifnet_cli.networks.header_values import MAX_TEXT_BYTES, Record, checked_fields, plain_json
-from pifnet_cli.scene import Bands
+from pifnet_cli.scene import Bands, band_words
 
 FORMAT = "pifnet checkpoint"
 STATE_FORMAT = "pifnet training state"
@@ -228,6 +228,11 @@ def _require_bands(trained: Mapping[str, Any], bands: Bands, start: str) -> None
             f"train one for these bands, or leave the checkpoint out"
         )
     wavelengths = bands.wavelengths_nm
+    if trained["wavelengths_nm"] is not None and bands.without_wavelength:
+        raise CheckpointError(
+            f"{start} known wavelengths, the scene has none for {band_words(bands.without_wavelength)}; add it to the "
+            "file, or leave the checkpoint out"
+        )
     if trained["wavelengths_nm"] is None or wavelengths is None:
         return
     known = np.asarray(trained["wavelengths_nm"], dtype=np.float64)

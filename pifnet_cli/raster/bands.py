@@ -1,34 +1,22 @@
 """Wavelengths, FWHM, bad bands, band names and their units: from ENVI fields or GeoTIFF tags, and back again."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pifnet_cli.errors import BandsError
-from pifnet_cli.scene import Bands, WavelengthUnit
+from pifnet_cli.raster.wavelengths import (
+    Wavelengths,
+    read_length,
+    read_wavelengths,
+    wavelengths_in_names,
+    without_appended,
+)
+from pifnet_cli.scene import Bands
 
-_UNITS = {
-    "nanometers": WavelengthUnit.NANOMETERS,
-    "nanometer": WavelengthUnit.NANOMETERS,
-    "nanometre": WavelengthUnit.NANOMETERS,
-    "nanometres": WavelengthUnit.NANOMETERS,
-    "nm": WavelengthUnit.NANOMETERS,
-    "micrometers": WavelengthUnit.MICROMETERS,
-    "micrometer": WavelengthUnit.MICROMETERS,
-    "micrometre": WavelengthUnit.MICROMETERS,
-    "micrometres": WavelengthUnit.MICROMETERS,
-    "microns": WavelengthUnit.MICROMETERS,
-    "micron": WavelengthUnit.MICROMETERS,
-    "um": WavelengthUnit.MICROMETERS,
-    "\N{MICRO SIGN}m": WavelengthUnit.MICROMETERS,
-    "\N{GREEK SMALL LETTER MU}m": WavelengthUnit.MICROMETERS,
-}
-_UNDECIDED = ("", "unknown", "none")
 _COLOURS_NM = (650.0, 550.0, 450.0)  # red, green, blue
 _COLOUR_WIDTH_NM = 60.0
-_WAVELENGTH_IN_NAME = re.compile(r"^(?P<name>.*\S)\s*\(\s*[-+.\deE]+\s*(?P<unit>[^\W\d_]+)\s*\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +33,7 @@ class BandFields:
 def parse_bands(path: Path, count: int, fields: BandFields, remarks: list[str]) -> Bands:
     """Bands from text.
 
-    A unit that is missing or "Unknown" is inferred where only one makes sense: all wavelengths below 100 are
-    micrometres, all above 200 nanometres. Wavelengths in a unit that is not understood are left out.
+    Wavelengths are read as `read_wavelengths` says; where the file has none, from the band names.
 
     Args:
         path: Named in errors and remarks.
@@ -55,39 +42,40 @@ def parse_bands(path: Path, count: int, fields: BandFields, remarks: list[str]) 
         remarks: Receives what was inferred or left out.
 
     Raises:
-        BandsError: A list has not one entry per band, or holds no positive numbers.
+        BandsError: A list has not one entry per band, or bad bands are marked by words.
     """
-    wavelengths = _positive(path, count, "wavelength", fields.wavelengths)
-    unit = _unit(path, wavelengths, fields.unit, remarks)
-    if unit is None and (fields.unit or "").strip().lower() not in _UNDECIDED:
-        wavelengths = None
-    return Bands(
+    names = _names(path, count, fields.names, remarks)
+    found = _wavelengths(path, count, fields, names, remarks)
+    bands = Bands(
         count=count,
-        names=_names(path, count, fields.names, remarks),
-        wavelengths=wavelengths,
-        fwhm=_fwhm(path, count, fields.fwhm, remarks) if wavelengths is not None else None,
-        unit=unit,
+        names=names,
+        wavelengths=found.values,
+        fwhm=_fwhm(path, count, fields.fwhm, found, remarks) if found.values is not None else None,
+        unit=found.unit,
         good=_good(path, count, fields.good),
+        without_wavelength=found.lacking,
     )
-
-
-def clean_name(name: str) -> str:
-    """A band name without the wavelength that GDAL appends: "blue (450.5 Nanometers)" is "blue"."""
-    match = _WAVELENGTH_IN_NAME.match(name.strip())
-    if match and match["unit"].lower() in _UNITS:
-        return match["name"]
-    return name.strip()
+    return bands if fields.wavelengths is None else _without_appended(bands)
 
 
 def split_list(text: str | Sequence[str] | None) -> list[str] | None:
-    """An ENVI list, from "{1, 2}", "1, 2" or SPy's list; None where it is absent or empty."""
+    """An ENVI list, from "{1, 2}", "[1, 2]", "1, 2" or SPy's list; None where it is absent or empty."""
     if text is None:
         return None
-    entries = text.strip().strip("{}").split(",") if isinstance(text, str) else list(text)
+    entries = text.strip().strip("{}[]").split(",") if isinstance(text, str) else list(text)
     entries = [entry.strip() for entry in entries]
     while entries and not entries[-1]:
         entries.pop()  # a comma after the last value
     return entries or None
+
+
+def split_numbers(text: str | Sequence[str] | None) -> list[str] | None:
+    """As `split_list`; numbers may have blanks alone between them."""
+    entries = split_list(text)
+    if entries is not None and len(entries) == 1:
+        numbers = entries[0].strip("[]").split()
+        return numbers if all(map(_is_number, numbers)) and numbers else entries
+    return entries
 
 
 def envi_band_fields(fields: Mapping[str, str | list[str]]) -> BandFields:
@@ -95,10 +83,10 @@ def envi_band_fields(fields: Mapping[str, str | list[str]]) -> BandFields:
     unit = fields.get("wavelength units")
     return BandFields(
         names=split_list(fields.get("band names")),
-        wavelengths=split_list(fields.get("wavelength", fields.get("wavelengths"))),
-        fwhm=split_list(fields.get("fwhm")),
+        wavelengths=split_numbers(fields.get("wavelength", fields.get("wavelengths"))),
+        fwhm=split_numbers(fields.get("fwhm")),
         unit=unit if isinstance(unit, str) else None,
-        good=split_list(fields.get("bbl")),
+        good=split_numbers(fields.get("bbl")),
     )
 
 
@@ -122,19 +110,28 @@ def display_bands(bands: Bands) -> tuple[int, int, int] | None:
     return chosen[0], chosen[1], chosen[2]
 
 
-def _numbers(path: Path, count: int, name: str, entries: Sequence[str]) -> tuple[float, ...]:
+def _wavelengths(
+    path: Path, count: int, fields: BandFields, names: Sequence[str] | None, remarks: list[str]
+) -> Wavelengths:
+    if fields.wavelengths is not None:
+        _require_count(path, count, "wavelength", fields.wavelengths)
+        return read_wavelengths(path, fields.wavelengths, fields.unit, remarks)
+    return Wavelengths() if names is None else wavelengths_in_names(path, names, remarks)
+
+
+def _without_appended(bands: Bands) -> Bands:
+    wavelengths = bands.wavelengths_nm
+    if bands.names is None or wavelengths is None:
+        return bands
+    return replace(bands, names=tuple(map(without_appended, bands.names, wavelengths.tolist())))
+
+
+def _require_count(path: Path, count: int, name: str, entries: Sequence[str]) -> None:
     if len(entries) != count:
         raise BandsError(
             f"{path}: '{name}' has {len(entries)} entries; one for each of the {count} bands was expected; correct or "
             "remove the field"
         )
-    try:
-        return tuple(map(float, entries))
-    except ValueError:
-        wrong = next(entry for entry in entries if not _is_number(entry))
-        raise BandsError(
-            f"{path}: '{name}' holds '{wrong[:40]}'; numbers were expected; correct or remove the field"
-        ) from None
 
 
 def _is_number(text: str) -> bool:
@@ -145,59 +142,35 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _positive(path: Path, count: int, name: str, entries: Sequence[str] | None) -> tuple[float, ...] | None:
-    if entries is None:
-        return None
-    values = _numbers(path, count, name, entries)
-    for band, value in enumerate(values, start=1):
-        if not (math.isfinite(value) and value > 0):
-            raise BandsError(
-                f"{path}: {name} of band {band} is {value:g}; a positive number was expected; correct or remove it"
-            )
-    return values
-
-
-def _unit(
-    path: Path, wavelengths: Sequence[float] | None, text: str | None, remarks: list[str]
-) -> WavelengthUnit | None:
-    name = (text or "").strip().lower()
-    if wavelengths is None:
-        return None
-    if name in _UNITS:
-        return _UNITS[name]
-    if name not in _UNDECIDED:
-        remarks.append(f"{path}: wavelength unit {text} is not understood; the wavelengths are left out")
-        return None
-    inferred = None
-    if max(wavelengths) < 100:
-        inferred = WavelengthUnit.MICROMETERS
-    elif min(wavelengths) > 200:
-        inferred = WavelengthUnit.NANOMETERS
-    verdict = f"{inferred.lower()} are inferred from their size" if inferred else "they are not used"
-    remarks.append(f"{path}: wavelengths of {min(wavelengths):g} to {max(wavelengths):g} have no unit; {verdict}")
-    return inferred
-
-
 def _names(path: Path, count: int, names: Sequence[str] | None, remarks: list[str]) -> tuple[str, ...] | None:
     if names is None:
         return None
     if len(names) != count:
         remarks.append(f"{path}: {len(names)} band names for {count} bands are left out")
         return None
-    return tuple(map(clean_name, names))
+    return tuple(name.strip() for name in names)
 
 
-def _fwhm(path: Path, count: int, entries: Sequence[str] | None, remarks: list[str]) -> tuple[float, ...] | None:
+def _fwhm(
+    path: Path, count: int, entries: Sequence[str] | None, wavelengths: Wavelengths, remarks: list[str]
+) -> tuple[float, ...] | None:
+    """In the unit of the wavelengths."""
     if entries is None:
         return None
-    values = _numbers(path, count, "fwhm", entries)
-    if all(math.isfinite(value) and value > 0 for value in values):
-        return values
-    remarks.append(f"{path}: the FWHM are left out, for some are not positive")
+    _require_count(path, count, "fwhm", entries)
+    lengths = [read_length(entry) for entry in entries]
+    known = [length.in_unit(wavelengths.unit) for length in lengths if length is not None]
+    if len(known) == count:
+        return tuple(known)
+    remarks.append(f"{path}: the FWHM are left out, for some are no positive numbers")
     return None
 
 
 def _good(path: Path, count: int, entries: Sequence[str] | None) -> tuple[bool, ...] | None:
     if entries is None:
         return None
-    return tuple(value != 0 for value in _numbers(path, count, "bbl", entries))
+    _require_count(path, count, "bbl", entries)
+    wrong = next((entry for entry in entries if not _is_number(entry)), None)
+    if wrong is not None:
+        raise BandsError(f"{path}: 'bbl' holds '{wrong[:40]}'; numbers were expected; correct or remove the field")
+    return tuple(float(entry) != 0 for entry in entries)

@@ -113,6 +113,11 @@ def test_sensor_on_a_scene_without_wavelengths_suggests_boxes():
         spectral_projection("sentinel-2", Bands(30))
 
 
+def test_sensor_on_a_scene_that_lacks_some_wavelengths_names_the_bands():
+    with pytest.raises(BandsError, match=r"no wavelength is known of bands 5 and 6; .*--srf boxes:4"):
+        spectral_projection("sentinel-2", Bands(30, without_wavelength=(4, 5)))
+
+
 def test_unknown_sensor_names_the_known_ones():
     with pytest.raises(SettingsError, match=r"--srf sentinel-99: unknown.*worldview-3"):
         spectral_projection("sentinel-99", spectrometer())

@@ -232,6 +232,11 @@ def test_bands_without_wavelengths_fit_by_number():
     fit(hsi_bands=Bands(count=3))
 
 
+def test_a_band_that_lacks_its_wavelength_is_refused_by_name():
+    with pytest.raises(CheckpointError, match="an LR-HSI of known wavelengths, the scene has none for band 2"):
+        fit(hsi_bands=Bands(count=3, without_wavelength=(1,)))
+
+
 def test_rounded_wavelengths_and_ratios_fit():
     rounded = Bands(count=3, wavelengths=(454, 546, 800), unit=WavelengthUnit.NANOMETERS)
     fit(hsi_bands=rounded, ratio=4.15)

@@ -182,7 +182,7 @@ def test_damaged_geotiff_bytes_are_refused(tmp_path):
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc")
 def test_a_failed_opening_leaves_no_file_open(tmp_path):
-    path = write_scene(tmp_path / "x.tif", random_pixels(2, H, W), wavelengths=(400.0, -1.0))
+    path = write_scene(tmp_path / "x.tif", random_pixels(2, H, W), good=("1", "x"))
     before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(BandsError):
         open_scene(path)

@@ -41,14 +41,6 @@ RUBBISH = np.random.default_rng(0).normal(0, 50, LR.shape[1:])
             id="wavelengths of other bands",
         ),
         pytest.param(
-            {"wavelength": "{a, b, c, d, e, f, g}"}, "'wavelength' holds 'a'; numbers were", id="words for wavelengths"
-        ),
-        pytest.param(
-            {"wavelength": "{0, 1, 2, 3, 4, 5, 6}"},
-            "wavelength of band 1 is 0; a positive number",
-            id="wavelength of zero",
-        ),
-        pytest.param(
             {"bbl": "{1, 0}"}, "'bbl' has 2 entries; one for each of the 7 bands", id="bad-band list of other bands"
         ),
     ],
@@ -63,6 +55,12 @@ def test_nothing_but_bad_bands_is_refused_where_good_ones_are_asked_for(pifnet, 
 
 
 # ------------------------------------------------------------------------------------------------------------- fused
+
+
+@pytest.mark.parametrize("wavelengths", [["490", "", "665"], ["664.5nm (S2A) / 665nm (S2B)", "x", "1e999"]])
+def test_wavelengths_of_the_hr_msi_make_no_difference_whatever_they_are(pifnet, tmp_path, wavelengths):
+    pair = write_odd_pair(tmp_path / "odd", hr={"wavelengths": wavelengths, "unit": None})
+    assert is_like_plain(pifnet, fused(pifnet, *pair, *REGRESSION), tmp_path / "plain", *REGRESSION)
 
 
 def test_bands_in_no_order_stay_in_none(pifnet, tmp_path):

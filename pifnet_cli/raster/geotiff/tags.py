@@ -7,11 +7,13 @@ from rasterio.io import DatasetReader
 
 from pifnet_cli.errors import BandsError
 from pifnet_cli.raster.bands import BandFields, envi_band_fields
+from pifnet_cli.raster.wavelengths import read_length
 
 _WAVELENGTH = ("wavelength", "central_wavelength", "center_wavelength")
 _UNIT = ("wavelength_units", "wavelength_unit")
 _GOOD = ("bbl", "good_band")
-_NANOMETERS = ("nm", "nanometer", "nanometers")
+_ROUNDED_WAVELENGTH, _ROUNDED_FWHM = ("central_wavelength_um",), ("fwhm_um",)
+_LAST_RESORT = "of GDAL's IMAGERY domain is all there is; it may be rounded"
 
 Tags = dict[str, str]
 
@@ -33,19 +35,25 @@ def geotiff_bands(dataset: DatasetReader, path: Path, remarks: list[str]) -> Ban
         remarks: Receives a line where IMAGERY was all there is.
 
     Raises:
-        BandsError: Some bands have a tag that others lack.
+        BandsError: Some bands are marked as bad or good, and others are not.
     """
     tags = [_lower(dataset.tags(band)) for band in dataset.indexes]
-    domain = envi_band_fields(geotiff_fields(dataset))
-    wavelengths = _tag(tags, _WAVELENGTH, path) or domain.wavelengths
-    unit = _unit(dataset, tags) or domain.unit
-    fwhm = _tag(tags, ("fwhm",), path) or domain.fwhm
     imagery = [_lower(dataset.tags(band, ns="IMAGERY")) for band in dataset.indexes]
-    if wavelengths is None:
-        wavelengths, unit = _rounded(imagery, "central_wavelength_um", path, remarks), "Micrometers"
-    if fwhm is None and wavelengths is not None:
-        fwhm = _in_unit(_rounded(imagery, "fwhm_um", path, remarks), unit)
-    good = _tag(tags, _GOOD, path) or domain.good
+    domain = envi_band_fields(geotiff_fields(dataset))
+    wavelengths, unit = _wavelengths(dataset, tags, imagery, domain)
+    if wavelengths is not None and wavelengths == _tag(imagery, _ROUNDED_WAVELENGTH):
+        remarks.append(f"{path}: {_ROUNDED_WAVELENGTH[0].upper()} {_LAST_RESORT}")
+    fwhm = _tag(tags, ("fwhm",)) or domain.fwhm
+    rounded = _tag(imagery, _ROUNDED_FWHM)
+    if fwhm is None and wavelengths is not None and "" not in wavelengths and rounded is not None:
+        fwhm = [f"{width} Micrometers" for width in rounded]
+        remarks.append(f"{path}: {_ROUNDED_FWHM[0].upper()} {_LAST_RESORT}")
+    good = _tag(tags, _GOOD) or domain.good
+    if good is not None and "" in good:
+        raise BandsError(
+            f"{path}: {len(good) - good.count('')} of {len(good)} bands have the tag 'bbl'; all or none were expected; "
+            "complete or remove it"
+        )
     return BandFields(names=_names(dataset) or domain.names, wavelengths=wavelengths, fwhm=fwhm, unit=unit, good=good)
 
 
@@ -53,45 +61,47 @@ def _lower(tags: Tags) -> Tags:
     return {name.lower().replace(" ", "_"): value for name, value in tags.items()}
 
 
-def _tag(tags: list[Tags], names: Sequence[str], path: Path) -> list[str] | None:
-    """One tag of all bands; None where no band has it."""
-    for name in names:
-        values = [band[name] for band in tags if name in band]
-        if 0 < len(values) < len(tags):
-            raise BandsError(
-                f"{path}: {len(values)} of {len(tags)} bands have the tag '{name}'; all or none were expected; "
-                "complete or remove it"
-            )
-        if values:
-            return values
-    return None
+def _tag(tags: list[Tags], names: Sequence[str]) -> list[str] | None:
+    """One tag of all bands, by the first of its names that a band has; "" where a band has none, None where all do."""
+    values = [next((band[name] for name in names if name in band), "") for band in tags]
+    return values if any(values) else None
+
+
+def _wavelengths(
+    dataset: DatasetReader, tags: list[Tags], imagery: list[Tags], domain: BandFields
+) -> tuple[Sequence[str] | None, str | None]:
+    """Wavelengths and their unit from the first place that has them for all bands, else from the first that has any."""
+    stated = _tag(tags, _WAVELENGTH)
+    if stated is not None:
+        stated = [_with_unit(value, unit) for value, unit in zip(stated, _units(tags), strict=True)]
+    unit = _unit(dataset, tags) or domain.unit
+    places = [(stated, unit), (domain.wavelengths, unit), (_tag(imagery, _ROUNDED_WAVELENGTH), "Micrometers")]
+    known = [place for place in places if place[0] is not None]
+    complete = [place for place in known if place[0] is not None and "" not in place[0]]
+    return next(iter([*complete, *known]), (None, unit))
+
+
+def _with_unit(value: str, unit: str) -> str:
+    length = read_length(value)
+    return f"{value} {unit}" if length is not None and length.unit is None and unit else value
+
+
+def _units(tags: list[Tags]) -> list[str]:
+    """The unit of each band where they differ, which is then written beside its number; "" where they do not."""
+    units = _tag(tags, _UNIT) or []
+    return units if len(set(units) - {""}) > 1 else [""] * len(tags)
 
 
 def _unit(dataset: DatasetReader, tags: list[Tags]) -> str | None:
+    """The unit of all bands that have one, or of the whole file."""
+    units = set(_tag(tags, _UNIT) or []) - {""}
+    if len(units) == 1:
+        return units.pop()
     whole_file = _lower(dataset.tags())
-    for name in _UNIT:
-        units = {band[name] for band in tags if name in band}
-        if len(units) == 1:
-            return units.pop()
-        if name in whole_file:
-            return whole_file[name]
-    return None
+    return next((whole_file[name] for name in _UNIT if name in whole_file), None)
 
 
 def _names(dataset: DatasetReader) -> list[str] | None:
     if not any(dataset.descriptions):
         return None
     return [name or f"Band {band}" for band, name in enumerate(dataset.descriptions, start=1)]
-
-
-def _rounded(imagery: list[Tags], name: str, path: Path, remarks: list[str]) -> list[str] | None:
-    values = _tag(imagery, (name,), path)
-    if values is not None:
-        remarks.append(f"{path}: {name.upper()} of GDAL's IMAGERY domain is all there is; it may be rounded")
-    return values
-
-
-def _in_unit(micrometers: list[str] | None, unit: str | None) -> list[str] | None:
-    if micrometers is None or (unit or "").strip().lower() not in _NANOMETERS:
-        return micrometers
-    return [format(float(value) * 1000, ".9g") for value in micrometers]

@@ -83,9 +83,29 @@ def test_the_unit_may_stand_once_for_the_whole_file(tmp_path):
     assert reader.remarks == ()
 
 
-def test_a_tag_of_some_bands_only_is_refused(tmp_path):
-    with pytest.raises(BandsError, match=r"x\.tif: 2 of 3 bands have the tag 'wavelength'; all or none"):
-        _geotiff(tmp_path, band_tags=[{"wavelength": "450.5"}] * 2)
+def test_a_tag_of_some_bands_only_leaves_all_wavelengths_unknown(tmp_path):
+    reader = _geotiff(tmp_path, band_tags=[{"wavelength": "450.5"}] * 2)
+    assert reader.scene.bands.without_wavelength == (2,)
+    assert "band 3 has no wavelength" in reader.remarks[0]
+
+
+def test_a_list_of_all_bands_comes_before_tags_of_some(tmp_path):
+    envi = {"wavelength": "{450,550,650}", "wavelength_units": "Nanometers"}
+    assert _geotiff(tmp_path, band_tags=[{"wavelength": "1"}], envi=envi).scene.bands.wavelengths == (450, 550, 650)
+
+
+def test_each_band_may_have_its_own_unit_and_name_of_the_tag(tmp_path):
+    tags = [
+        {"wavelength": "450", "wavelength_units": "nm"},
+        {"CENTRAL_WAVELENGTH": "0.55", "WAVELENGTH_UNIT": "um"},
+        {"wavelength": "650 nm", "wavelength_units": "um"},
+    ]
+    assert _geotiff(tmp_path, band_tags=tags).scene.bands.wavelengths_nm.tolist() == [450, 550, 650]
+
+
+def test_bad_bands_of_some_bands_only_are_refused(tmp_path):
+    with pytest.raises(BandsError, match=r"x\.tif: 2 of 3 bands have the tag 'bbl'; all or none"):
+        _geotiff(tmp_path, band_tags=[{"bbl": "1"}] * 2)
 
 
 def test_an_envi_domain_of_another_band_count_is_refused(tmp_path):
@@ -93,6 +113,11 @@ def test_an_envi_domain_of_another_band_count_is_refused(tmp_path):
         _geotiff(tmp_path, envi={"wavelength": "{1,2}"})
 
 
-def test_descriptions_are_cleaned_band_names(tmp_path):
+def test_descriptions_are_band_names(tmp_path):
     reader = _geotiff(tmp_path, names=["blue (450.5 Nanometers)", "", "nir"])
-    assert reader.scene.bands.names == ("blue", "Band 2", "nir")
+    assert reader.scene.bands.names == ("blue (450.5 Nanometers)", "Band 2", "nir")
+
+
+def test_wavelengths_are_read_from_descriptions(tmp_path):
+    reader = _geotiff(tmp_path, names=["blue (450.5 Nanometers)", "550 nm", "0.65 um"])
+    assert reader.scene.bands.wavelengths_nm.tolist() == [450.5, 550, 650]
