@@ -29,6 +29,22 @@ class BandFields:
     unit: str | None = None
     good: Sequence[str] | None = None
 
+    def cut(self, positions: Sequence[int], *, of: int) -> "BandFields":
+        """The entries of some bands, by positions from 0, in lists that have one for each `of` bands."""
+
+        def entries(texts: Sequence[str] | None) -> Sequence[str] | None:
+            return [texts[band] for band in positions] if texts is not None and len(texts) == of else texts
+
+        if len(positions) == of:
+            return self
+        return BandFields(
+            names=entries(self.names),
+            wavelengths=entries(self.wavelengths),
+            fwhm=entries(self.fwhm),
+            unit=self.unit,
+            good=entries(self.good),
+        )
+
 
 def parse_bands(path: Path, count: int, fields: BandFields, remarks: list[str]) -> Bands:
     """Bands from text.

@@ -31,7 +31,13 @@ Fields = Mapping[str, str | list[str]]
 
 
 def describe(
-    dataset: DatasetReader, path: Path, header: EnviHeader | None, remarks: list[str], *, nodata: Nodata | None = None
+    dataset: DatasetReader,
+    path: Path,
+    header: EnviHeader | None,
+    remarks: list[str],
+    *,
+    nodata: Nodata | None = None,
+    masks: Sequence[int] = (),
 ) -> tuple[Scene, list[BandCoding]]:
     """Describe an open raster.
 
@@ -41,9 +47,10 @@ def describe(
         header: The ENVI header that belongs to it; None for a GeoTIFF on its own.
         remarks: Receives what was inferred or left out.
         nodata: Taken in place of what the file declares.
+        masks: Bands that are none of the scene's, by positions from 0.
 
     Returns:
-        The scene, and how each band is stored.
+        The scene, and how each of its bands is stored.
 
     Raises:
         SceneReadError, BandsError, GridError: See `open_scene`.
@@ -51,28 +58,33 @@ def describe(
     is_envi = dataset.driver == "ENVI"
     fields: Fields = header.fields if header is not None else geotiff_fields(dataset)
     source = header.path if header is not None else path
-    bands = parse_bands(source, dataset.count, _band_fields(dataset, path, header, remarks), remarks)
+    positions = [band for band in range(dataset.count) if band not in masks]
+    bands = parse_bands(source, len(positions), _band_fields(dataset, path, header, remarks, positions), remarks)
     scales, offsets = _scaling(dataset, fields, source)
     if nodata is None:
         stored_nodata = _nodata(dataset, fields if is_envi else {}, source)
     else:
         stored_nodata = [told_nodata(nodata, dataset.dtypes[0], path)] * dataset.count
-    codings = [BandCoding(*numbers) for numbers in zip(scales, offsets, stored_nodata, strict=True)]
+    codings = [BandCoding(scales[band], offsets[band], stored_nodata[band]) for band in positions]
     scene = Scene(
         path=path,
         grid=read_grid(dataset, path, header if is_envi else None, remarks),
         bands=bands,
         dtype=np.dtype(dataset.dtypes[0]).name,
-        nodata=stored_nodata[0],
-        scales=tuple(scales) if any(scale != 1 for scale in scales) else None,
-        offsets=tuple(offsets) if any(offset != 0 for offset in offsets) else None,
+        nodata=codings[0].nodata,
+        scales=tuple(coding.scale for coding in codings) if any(coding.scale != 1 for coding in codings) else None,
+        offsets=tuple(coding.offset for coding in codings) if any(coding.offset != 0 for coding in codings) else None,
         acquisition=_acquisition(fields),
     )
     return scene, codings
 
 
-def _band_fields(dataset: DatasetReader, path: Path, header: EnviHeader | None, remarks: list[str]) -> BandFields:
-    return geotiff_bands(dataset, path, remarks) if header is None else envi_band_fields(header.fields)
+def _band_fields(
+    dataset: DatasetReader, path: Path, header: EnviHeader | None, remarks: list[str], positions: Sequence[int]
+) -> BandFields:
+    if header is None:
+        return geotiff_bands(dataset, path, remarks, positions)
+    return envi_band_fields(header.fields).cut(positions, of=dataset.count)
 
 
 def _scaling(dataset: DatasetReader, fields: Fields, source: Path) -> tuple[list[float], list[float]]:

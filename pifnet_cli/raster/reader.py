@@ -20,6 +20,7 @@ from pifnet_cli.raster.envi.header import EnviHeader, EnviLayout, read_header, r
 from pifnet_cli.raster.envi.pixels import EnviPixels
 from pifnet_cli.raster.formats import SceneFiles, find_scene
 from pifnet_cli.raster.gdal import gdal_session
+from pifnet_cli.raster.geotiff.masks import mask_bands
 from pifnet_cli.raster.geotiff.pixels import GeoTiffPixels
 from pifnet_cli.raster.stored_numbers import BandCoding, Stored, to_physical
 from pifnet_cli.scene import Pixels, Scene, Window
@@ -185,8 +186,10 @@ def reopen_scene(path: Path, *, nodata: Nodata | None = None) -> SceneReader:
     try:
         with gdal_session():
             require_supported(dataset, files.data, remarks)
-            scene, codings = describe(dataset, files.data, header, remarks, nodata=nodata)
-        pixels = _pixel_source(dataset, files, layout)
+            masks = mask_bands(dataset, files.data, remarks) if layout is None else ()
+            scene, codings = describe(dataset, files.data, header, remarks, nodata=nodata, masks=masks)
+        positions = [band for band in range(dataset.count) if band not in masks]
+        pixels = _pixel_source(dataset, files, layout, masks)
     except UnicodeDecodeError as error:
         dataset.close()
         raise SceneReadError(
@@ -195,7 +198,7 @@ def reopen_scene(path: Path, *, nodata: Nodata | None = None) -> SceneReader:
     except BaseException:
         dataset.close()
         raise
-    return SceneReader(pixels, scene, files, codings=codings, remarks=remarks)
+    return SceneReader(pixels, scene, files, codings=codings, remarks=remarks, positions=positions)
 
 
 def _header(files: SceneFiles) -> EnviHeader | None:
@@ -217,9 +220,11 @@ def _open_dataset(files: SceneFiles) -> DatasetReader:
         ) from error
 
 
-def _pixel_source(dataset: DatasetReader, files: SceneFiles, layout: EnviLayout | None) -> PixelSource:
+def _pixel_source(
+    dataset: DatasetReader, files: SceneFiles, layout: EnviLayout | None, masks: Sequence[int]
+) -> PixelSource:
     if layout is None:
-        return GeoTiffPixels(dataset)
+        return GeoTiffPixels(dataset, masks)
     dataset.close()
     try:
         return EnviPixels(files.data, layout)

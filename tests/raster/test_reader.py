@@ -122,14 +122,6 @@ def test_a_mask_inside_a_geotiff_makes_pixels_invalid(tmp_path):
         assert np.isnan(reader.read(Window(1, 2, 1, 1), bands=[1])).all()
 
 
-def test_a_band_marked_as_alpha_is_a_band(tmp_path):
-    pixels = np.zeros((4, 4, 5), dtype="uint8")
-    pixels[:3] = 9
-    path = write_scene(tmp_path / "x.tif", pixels, profile={"photometric": "rgb", "alpha": "yes"})
-    with open_scene(path) as reader:
-        np.testing.assert_array_equal(reader.read(), pixels)
-
-
 @pytest.mark.parametrize("point", [False, True])
 def test_pixel_is_point_shifts_nothing_twice(tmp_path, point):
     path = write_scene(tmp_path / "x.tif", random_pixels(1, H, W))

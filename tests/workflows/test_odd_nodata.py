@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import rasterio
+from rasterio.enums import ColorInterp
 
 from odd_pairs import (
     GSA,
@@ -19,6 +21,7 @@ from odd_pairs import (
     ten_thousandths,
     write_odd_pair,
 )
+from pifnet_cli.raster.gdal import gdal_session
 from waves import NODATA
 
 EMPTY_LR, EMPTY_HR = {"pixels": np.full_like(LR, NODATA)}, {"pixels": np.full_like(HR, NODATA)}
@@ -166,6 +169,15 @@ def test_nodata_of_a_pair_needs_the_pair(pifnet, tmp_path):
     run = pifnet("metrics", *write_odd_pair(tmp_path), "--nodata", "0", "-q")
     assert run.code == 2
     assert "--nodata, --hsi-nodata, --msi-nodata: are of the pair; give --lr and --hr" in run.err
+
+
+def test_an_alpha_band_is_nodata_and_no_band(pifnet, tmp_path):
+    alpha = np.ones((1, *HR.shape[1:]), dtype=HR.dtype)
+    alpha[:, 20:, 40:] = 0
+    lr, hr = write_odd_pair(tmp_path, hr={"pixels": np.concatenate([HR, alpha])})
+    with gdal_session(), rasterio.open(hr, "r+") as dataset:
+        dataset.colorinterp = [*dataset.colorinterp[:-1], ColorInterp.alpha]
+    assert is_well_but(fused(pifnet, lr, hr, *REGRESSION), slice(None), slice(20, 48), slice(40, 60))
 
 
 def cloud(image, row, column, radius):

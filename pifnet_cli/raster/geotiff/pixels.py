@@ -16,10 +16,12 @@ from pifnet_cli.scene import Window
 class GeoTiffPixels:
     """The pixels of an open GeoTIFF, which it closes."""
 
-    def __init__(self, dataset: DatasetReader) -> None:
+    def __init__(self, dataset: DatasetReader, masks: Sequence[int] = ()) -> None:
+        """`masks` are bands, by positions from 0, that hide pixels where they are 0."""
         self._dataset = dataset
+        self._masks = [band + 1 for band in masks]
         flags = dataset.mask_flag_enums[0]
-        # A fourth band marked as alpha is more often a near-infrared band: it is a band, not a mask.
+        # GDAL takes each alpha band for a mask, near infrared too: those that mask are known already.
         self._has_mask = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
 
     def read(self, bands: Sequence[int], window: Window) -> Stored:
@@ -33,15 +35,20 @@ class GeoTiffPixels:
         return stored
 
     def invalid(self, window: Window) -> NDArray[np.bool_] | None:
-        """Where the file's mask, internal or .msk, hides pixels (h, w); None where it has no mask.
+        """Where the file's mask, internal, .msk or a band, hides pixels (h, w); None where it has no mask.
 
         Raises:
             RasterioError: The file is damaged.
         """
-        if not self._has_mask:
+        if not (self._has_mask or self._masks):
             return None
+        hidden = np.zeros((window.height, window.width), dtype=bool)
         with gdal_session():
-            return np.asarray(self._dataset.read_masks(1, window=_gdal(window)) == 0)
+            if self._has_mask:
+                hidden |= self._dataset.read_masks(1, window=_gdal(window)) == 0
+            for band in self._masks:
+                hidden |= ~(self._dataset.read(band, window=_gdal(window)) > 0)
+        return hidden
 
     def close(self) -> None:
         """Close the file."""

@@ -23,7 +23,7 @@ def geotiff_fields(dataset: DatasetReader) -> dict[str, str | list[str]]:
     return {name.lower().replace("_", " "): value for name, value in dataset.tags(ns="ENVI").items()}
 
 
-def geotiff_bands(dataset: DatasetReader, path: Path, remarks: list[str]) -> BandFields:
+def geotiff_bands(dataset: DatasetReader, path: Path, remarks: list[str], positions: Sequence[int]) -> BandFields:
     """The band fields of a GeoTIFF, each from the most precise place that has it.
 
     Band tags come before the ENVI domain, which tools that cut bands forget to cut. GDAL's IMAGERY domain comes last:
@@ -33,13 +33,15 @@ def geotiff_bands(dataset: DatasetReader, path: Path, remarks: list[str]) -> Ban
         dataset: Stays open.
         path: Named in errors and remarks.
         remarks: Receives a line where IMAGERY was all there is.
+        positions: The bands of the scene, from 0; all but those that mask.
 
     Raises:
         BandsError: Some bands are marked as bad or good, and others are not.
     """
-    tags = [_lower(dataset.tags(band)) for band in dataset.indexes]
-    imagery = [_lower(dataset.tags(band, ns="IMAGERY")) for band in dataset.indexes]
-    domain = envi_band_fields(geotiff_fields(dataset))
+    indexes = [position + 1 for position in positions]
+    tags = [_lower(dataset.tags(band)) for band in indexes]
+    imagery = [_lower(dataset.tags(band, ns="IMAGERY")) for band in indexes]
+    domain = envi_band_fields(geotiff_fields(dataset)).cut(positions, of=dataset.count)
     wavelengths, unit = _wavelengths(dataset, tags, imagery, domain)
     if wavelengths is not None and wavelengths == _tag(imagery, _ROUNDED_WAVELENGTH):
         remarks.append(f"{path}: {_ROUNDED_WAVELENGTH[0].upper()} {_LAST_RESORT}")
@@ -54,7 +56,8 @@ def geotiff_bands(dataset: DatasetReader, path: Path, remarks: list[str]) -> Ban
             f"{path}: {len(good) - good.count('')} of {len(good)} bands have the tag 'bbl'; all or none were expected; "
             "complete or remove it"
         )
-    return BandFields(names=_names(dataset) or domain.names, wavelengths=wavelengths, fwhm=fwhm, unit=unit, good=good)
+    names = _names(dataset, positions) or domain.names
+    return BandFields(names=names, wavelengths=wavelengths, fwhm=fwhm, unit=unit, good=good)
 
 
 def _lower(tags: Tags) -> Tags:
@@ -101,7 +104,9 @@ def _unit(dataset: DatasetReader, tags: list[Tags]) -> str | None:
     return next((whole_file[name] for name in _UNIT if name in whole_file), None)
 
 
-def _names(dataset: DatasetReader) -> list[str] | None:
-    if not any(dataset.descriptions):
+def _names(dataset: DatasetReader, positions: Sequence[int]) -> list[str] | None:
+    descriptions = dataset.descriptions
+    names = [descriptions[position] for position in positions]
+    if not any(names):
         return None
-    return [name or f"Band {band}" for band, name in enumerate(dataset.descriptions, start=1)]
+    return [name or f"Band {position + 1}" for position, name in zip(positions, names, strict=True)]
