@@ -12,6 +12,7 @@ from pifnet_cli.raster.gdal import CACHE_BYTES
 MAX_BLOCK_BYTES = 2**30  # GDAL decodes a block whole, however small the window
 TYPICAL_WINDOW = 256
 WIDE = 8 * TYPICAL_WINDOW  # rows are decoded so many times over, where the cache does not hold them
+MAX_GEOTIFF_BANDS = 4096  # rasterio's time grows with the square of their number: 0.4 ms for each at this many
 SPARSE_BYTES = 64 * 2**30
 SPARSE_RATIO = 5000  # no compressor gets near it on pixels that differ
 
@@ -34,6 +35,11 @@ def require_supported(dataset: DatasetReader, path: Path, remarks: list[str]) ->
         )
     if dataset.count == 0:
         raise SceneReadError(f"{path}: has no bands; a raster was expected; check the path")
+    if dataset.driver == "GTiff" and dataset.count > MAX_GEOTIFF_BANDS:
+        raise SceneReadError(
+            f"{path}: has {dataset.count} bands, at most {MAX_GEOTIFF_BANDS} were expected of a GeoTIFF; convert it "
+            "with gdal_translate -of ENVI, which may have more"
+        )
     if len(set(dataset.dtypes)) > 1:
         raise SceneReadError(
             f"{path}: its bands have different types; one was expected; convert with gdal_translate -ot"

@@ -27,6 +27,8 @@ ACQUISITION_FIELDS = (
     METHOD_FIELD,
 )
 
+MAX_DIGITS = 40  # of a whole number; longer ones are read as real numbers, for Python refuses some
+
 Fields = Mapping[str, str | list[str]]
 
 
@@ -126,7 +128,7 @@ def _reflectance_factor(fields: Fields, source: Path) -> float:
     factor = _number(str(text), "reflectance scale factor", source)
     if not (math.isfinite(factor) and factor > 0):
         raise SceneReadError(
-            f"{source}: reflectance scale factor is {text}; a positive number was expected; correct it"
+            f"{source}: reflectance scale factor is {str(text)[:40]}; a positive number was expected; correct it"
         )
     return factor
 
@@ -134,20 +136,20 @@ def _reflectance_factor(fields: Fields, source: Path) -> float:
 def _nodata(dataset: DatasetReader, fields: Fields, source: Path) -> Sequence[float | int | None]:
     """The stored number of invalid pixels, per band; checked against the stored type, where it must occur."""
     text = str(fields.get("data ignore value", "")).strip()
+    dtype = np.dtype(dataset.dtypes[0])  # once: rasterio makes a list of all bands' types each time
     if not text:
-        return [
-            None if value is None else exact_nodata(value, dataset.dtypes[0], source) for value in _declared(dataset)
-        ]
-    dtype = np.dtype(dataset.dtypes[0])
-    is_whole = np.issubdtype(dtype, np.integer) and text.lstrip("+-").isdecimal()
+        return [None if value is None else exact_nodata(value, dtype.name, source) for value in _declared(dataset)]
+    is_whole = np.issubdtype(dtype, np.integer) and text.lstrip("+-").isdecimal() and len(text) <= MAX_DIGITS
     value = int(text) if is_whole else _number(text, "data ignore value", source)
-    return [exact_nodata(value, dataset.dtypes[0], source)] * dataset.count
+    return [exact_nodata(value, dtype.name, source)] * dataset.count
 
 
 def _declared(dataset: DatasetReader) -> list[float | int | None]:
     """GDAL's nodata of each band; the highest number of 64 bits, which is no float, is known by its mask alone."""
     dtype = np.dtype(dataset.dtypes[0])
-    highest = int(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) and dtype.itemsize == 8 else None
+    if not (np.issubdtype(dtype, np.integer) and dtype.itemsize == 8):
+        return list(dataset.nodatavals)
+    highest = int(np.iinfo(dtype).max)
     values = zip(dataset.nodatavals, dataset.mask_flag_enums, strict=True)
     return [highest if value is None and MaskFlags.nodata in flags else value for value, flags in values]
 

@@ -13,6 +13,7 @@ from pifnet_cli.errors import GridError
 from pifnet_cli.raster.envi.header import EnviHeader
 from pifnet_cli.scene import Grid
 
+_FARTHEST = 1e12  # map units, whatever they are: beyond, areas and distances overflow
 _PARALLEL = 1e-9  # relative; decides what ENVI can express
 
 
@@ -194,8 +195,9 @@ def _code(crs: CRS | None) -> str:
 
 
 def _require_sound(transform: Affine, path: Path) -> None:
-    if not all(map(math.isfinite, transform[:6])) or transform.determinant == 0:
+    is_on_earth = all(abs(value) <= _FARTHEST for value in transform[:6])  # false for what is no number
+    if not is_on_earth or transform.determinant == 0:
         numbers = ", ".join(f"{value:g}" for value in transform[:6])
         raise GridError(
-            f"{path}: its geotransform ({numbers}) maps pixels to no area; correct it with gdal_edit.py -a_ullr"
+            f"{path}: its geotransform ({numbers}) maps pixels to no area on earth; correct with gdal_edit.py -a_ullr"
         )

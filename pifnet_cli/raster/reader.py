@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -16,10 +18,18 @@ from pifnet_cli.choices import SceneFormat
 from pifnet_cli.errors import SceneReadError
 from pifnet_cli.raster.checks import reason, require_supported
 from pifnet_cli.raster.description import describe
-from pifnet_cli.raster.envi.header import EnviHeader, EnviLayout, read_header, read_layout, require_size
+from pifnet_cli.raster.envi.header import (
+    EnviHeader,
+    EnviLayout,
+    condensed_text,
+    read_header,
+    read_layout,
+    require_size,
+)
 from pifnet_cli.raster.envi.pixels import EnviPixels
 from pifnet_cli.raster.formats import SceneFiles, find_scene
 from pifnet_cli.raster.gdal import gdal_session
+from pifnet_cli.raster.geotiff.budget import require_little_metadata
 from pifnet_cli.raster.geotiff.masks import mask_bands
 from pifnet_cli.raster.geotiff.pixels import GeoTiffPixels
 from pifnet_cli.raster.stored_numbers import BandCoding, Stored, to_physical
@@ -27,6 +37,7 @@ from pifnet_cli.scene import Pixels, Scene, Window
 from pifnet_cli.settings import Nodata
 
 _LOG = logging.getLogger(__name__)
+LONG_HEADER_BYTES = 2**16
 _DRIVERS = {SceneFormat.ENVI: "ENVI", SceneFormat.GEOTIFF: "GTiff"}
 
 
@@ -182,7 +193,7 @@ def reopen_scene(path: Path, *, nodata: Nodata | None = None) -> SceneReader:
     layout = read_layout(header) if header is not None and files.scene_format is SceneFormat.ENVI else None
     if layout is not None:
         remarks.extend(require_size(layout, files))
-    dataset = _open_dataset(files)
+    dataset = _open_dataset(files) if header is None or layout is None else _open_envi(files, header)
     try:
         with gdal_session():
             require_supported(dataset, files.data, remarks)
@@ -209,15 +220,29 @@ def _header(files: SceneFiles) -> EnviHeader | None:
     return header if files.scene_format is SceneFormat.ENVI or header.describes_tiff else None
 
 
-def _open_dataset(files: SceneFiles) -> DatasetReader:
+def _open_dataset(files: SceneFiles, data: Path | None = None) -> DatasetReader:
     driver = _DRIVERS[files.scene_format]
+    if files.scene_format is SceneFormat.GEOTIFF:
+        require_little_metadata(files.data)
     try:
         with gdal_session():
-            return rasterio.open(files.data, driver=driver)
+            return rasterio.open(data or files.data, driver=driver)
     except (RasterioError, UnicodeDecodeError) as error:  # the latter where GDAL quotes text that is not UTF-8
         raise SceneReadError(
             f"{files.data}: cannot be opened as {driver} ({reason(error)}); is the file complete? copy it again"
         ) from error
+
+
+def _open_envi(files: SceneFiles, header: EnviHeader) -> DatasetReader:
+    """Open an ENVI file; by a copy of a long header in which no list is left that GDAL need not read."""
+    if header.path.stat().st_size > LONG_HEADER_BYTES:
+        with suppress(OSError), TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            data = Path(folder) / "scene.img"
+            data.symlink_to(files.data.resolve())
+            data.with_name("scene.img.aux.xml").symlink_to(f"{files.data.resolve()}.aux.xml")
+            data.with_suffix(".hdr").write_text(condensed_text(header), encoding="utf-8")
+            return _open_dataset(files, data)
+    return _open_dataset(files)
 
 
 def _pixel_source(

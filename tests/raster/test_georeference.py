@@ -126,6 +126,14 @@ def test_a_transform_without_area_is_refused(tmp_path):
         _open(path)
 
 
+@pytest.mark.parametrize("name", ["x.tif", "x.hdr"])
+@pytest.mark.parametrize("transform", [Affine(1e308, 0, 1e308, 0, -1e308, 1e308), Affine(30, 0, 1e200, 0, -30, 0)])
+def test_a_transform_beyond_the_earth_is_refused(tmp_path, name, transform):
+    path = write_scene(tmp_path / name, random_pixels(1, 24, 40), transform=transform)
+    with pytest.raises(GridError, match=r"its geotransform \(.*\) maps pixels to no area on earth"):
+        _open(path)
+
+
 @pytest.mark.parametrize(
     "transform",
     [

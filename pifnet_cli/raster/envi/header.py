@@ -1,16 +1,11 @@
-"""ENVI headers: SPy's dictionary of fields, and the pixel layout that it declares, checked against the data file."""
+"""ENVI headers: their fields, and the pixel layout that they declare, checked against the data file."""
 
-import locale
 import math
-import tempfile
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from spectral.io import envi
 
 from pifnet_cli.errors import SceneReadError
 from pifnet_cli.raster.formats import SceneFiles
@@ -24,6 +19,10 @@ DATA_TYPES = {
 }  # fmt: skip
 COMPLEX_TYPES = (6, 9)
 IMAGE_TYPES = ("", "envi", "envi standard", "envi classification")
+
+_BUDGET = ((b"\n", "lines", 2**20), (b"\r", "lines", 2**20), (b",", "entries in lists", 2**20), (b"=", "fields", 2**14))
+_OF_BANDS = ("description", "wavelength", "wavelengths", "fwhm", "bbl", "band names")
+_CLOSING = {"{": "}", "[": "]"}
 
 Field = str | list[str]
 
@@ -71,20 +70,26 @@ def read_header(path: Path) -> EnviHeader:
         SceneReadError: No ENVI header, or damaged.
     """
     content = _content(path)
-    try:
-        with _readable_by_spy(path, content) as readable, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # SPy warns of upper-case names, which the wild is full of
-            fields = envi.read_envi_header(str(readable))
-    except envi.EnviException as error:
-        raise SceneReadError(
-            f"{path}: the ENVI header cannot be parsed; a brace is probably never closed at the end of its line; "
-            "correct the header"
-        ) from error
-    lower = {name.lower(): value for name, value in fields.items()}
-    for name, value in lower.items():
+    for sign, what, most in _BUDGET:
+        if (found := content.count(sign)) > most:
+            raise SceneReadError(
+                f"{path}: has {found} {what}, at most {most} were expected of an ENVI header; is it the data file? "
+                "remove the lists that do not belong there"
+            )
+    fields = _fields(path, _decoded(content))
+    for name, value in fields.items():
         if isinstance(value, list) and any("{" in entry for entry in value):
             raise SceneReadError(f"{path}: the brace of '{name}' is never closed; add the missing }} to the header")
-    return EnviHeader(path, lower)
+    return EnviHeader(path, fields)
+
+
+def condensed_text(header: EnviHeader) -> str:
+    """The header without what describes bands, a field a line: GDAL takes minutes over lists of many lines."""
+    texts = {
+        name: f"{{{', '.join(value)}}}" if isinstance(value, list) else value for name, value in header.fields.items()
+    }
+    kept = (f"{name} = {' '.join(text.split())}" for name, text in texts.items() if name not in _OF_BANDS)
+    return "\n".join(["ENVI", *kept, ""])
 
 
 def read_layout(header: EnviHeader) -> EnviLayout:
@@ -159,20 +164,43 @@ def _content(path: Path) -> bytes:
     return content
 
 
-@contextmanager
-def _readable_by_spy(path: Path, content: bytes) -> Iterator[Path]:
-    """The header itself, or a copy of it in the locale's encoding, the only one that SPy reads."""
-    if content.isascii():
-        yield path
-        return
+def _decoded(content: bytes) -> str:
     try:
-        text = content.decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / path.name
-        copy.write_text(text, encoding=locale.getencoding(), errors="replace")
-        yield copy
+        return content.decode("latin-1")
+
+
+def _fields(path: Path, text: str) -> dict[str, Field]:
+    """Fields by lower-case name; lists were in braces, and go on until a line ends with one."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines.reverse()
+    fields: dict[str, Field] = {}
+    while lines:
+        line = lines.pop()
+        name, equals, value = line.partition("=")
+        if not equals or line.startswith(";"):
+            continue
+        name, value = name.strip().lower(), value.strip()
+        closing = _CLOSING.get(value[:1])
+        parts = [value]
+        while closing is not None and not parts[-1].endswith(closing):
+            if not lines:
+                raise SceneReadError(
+                    f"{path}: the ENVI header cannot be parsed; a brace is probably never closed at the end of its "
+                    f"line, that of '{name[:40]}'; correct the header"
+                )
+            if closing == "]" and "=" in lines[-1]:
+                break
+            following = lines.pop()
+            if not following.startswith(";"):
+                parts.append(following.strip())
+        value = "\n".join(parts)
+        if closing == "}" and name != "description":
+            fields[name] = [entry.strip() for entry in value[1:-1].split(",")]
+        else:
+            fields[name] = value.strip("{}").strip() if closing == "}" else value
+    return fields
 
 
 def _require_image(header: EnviHeader) -> None:

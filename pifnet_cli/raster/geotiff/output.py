@@ -10,6 +10,7 @@ from rasterio.io import DatasetWriter
 from rasterio.windows import Window as GdalWindow
 
 from pifnet_cli.errors import SettingsError
+from pifnet_cli.raster.checks import MAX_GEOTIFF_BANDS
 from pifnet_cli.raster.envi.output import band_list_fields
 from pifnet_cli.raster.gdal import CACHE_BYTES, gdal_session
 from pifnet_cli.raster.publishing.publication import require_space
@@ -104,8 +105,12 @@ def creation_profile(scene: Scene, creation_options: tuple[str, ...], *, block_s
         block_size: Side of the tiles, a multiple of 16.
 
     Raises:
-        SettingsError: An option is not supported, or its value is out of range.
+        SettingsError: An option is not supported, its value is out of range, or the bands are too many for a GeoTIFF.
     """
+    if scene.bands.count > MAX_GEOTIFF_BANDS:
+        raise SettingsError(
+            f"{scene.path}: {scene.bands.count} bands, a GeoTIFF takes {MAX_GEOTIFF_BANDS}; write ENVI (.hdr) instead"
+        )
     if block_size is not None and (block_size % 16 or block_size <= 0):
         raise SettingsError(f"{scene.path}: blocks of {block_size} pixels; a multiple of 16 was expected")
     chosen = dict(_option(text) for text in creation_options)

@@ -6,7 +6,7 @@ import pytest
 from pifnet_cli.errors import PifnetError, SceneReadError
 from pifnet_cli.raster.envi.header import read_header, read_layout
 from pifnet_cli.raster.reader import open_scene
-from scenes import random_pixels, write_scene
+from scenes import NORTH_UP, random_pixels, write_scene
 
 C, H, W = 7, 24, 40
 SIZE = C * H * W * 2
@@ -173,6 +173,63 @@ def test_an_endless_header_is_refused(tmp_path):
         file.truncate(17 * 2**20)
     with pytest.raises(SceneReadError, match="too long for an ENVI header"):
         open_scene(path)
+
+
+MANY = 65536
+
+
+@pytest.mark.parametrize("separator", [", ", ",\n"], ids=["one line", "a line each"])
+def test_as_many_bands_as_there_may_be_are_opened_with_all_lists(tmp_path, separator):
+    wavelengths = [str(400 + band / 32) for band in range(MANY)]
+    lists = {
+        "wavelength": wavelengths, "fwhm": ["5.5"] * MANY, "bbl": ["1"] * MANY,
+        "band names": [f"B{band}" for band in range(MANY)],
+    }  # fmt: skip
+    fields = {name: "{\n" + separator.join(values) + "}" for name, values in lists.items()}
+    path = write_scene(tmp_path / "x.hdr", np.ones((MANY, 1, 1), dtype="uint8"), fields=fields)
+    with open_scene(path) as reader:
+        bands = reader.scene.bands
+        assert (bands.wavelengths[-1], bands.fwhm[-1], bands.names[-1]) == (float(wavelengths[-1]), 5.5, "B65535")
+        assert reader.scene.grid.transform == NORTH_UP
+        assert reader.read().sum() == MANY
+
+
+@pytest.mark.parametrize(
+    ("excess", "message"),
+    [
+        ("wavelength = {" + "1," * 2**20 + "1}\n", "has 10486.. entries in lists, at most 1048576 were expected"),
+        ("wavelength = {\n" + "1\n" * 2**20, "has 10485.. lines, at most 1048576 were expected"),
+        ("\r" * (2**20 + 1), "has 10485.. lines"),
+        ("".join(f"f{number} = 1\n" for number in range(20000)), "has 200.. fields, at most 16384 were expected"),
+    ],
+    ids=["entries", "lines", "carriage returns", "fields"],
+)
+def test_a_header_that_is_only_large_is_refused_in_one_line(tmp_path, excess, message):
+    path = _scene(tmp_path)
+    path.write_bytes(path.read_bytes() + excess.encode())
+    with pytest.raises(SceneReadError, match=message) as refusal:
+        open_scene(path)
+    assert len(str(refusal.value)) < 500
+
+
+def test_a_long_header_that_gdal_refuses_is_named_by_its_own_name(tmp_path):
+    path = write_scene(tmp_path / "x.hdr", np.ones((1, 1, 1), dtype="uint8"), fields={"description": "{" + "x" * 2**17})
+    with pytest.raises(SceneReadError, match=r"x\.hdr: .*that of 'description'"):
+        open_scene(path)
+
+
+@pytest.mark.parametrize("field", ["data_ignore_value", "reflectance_scale_factor", "samples", "header_offset"])
+def test_a_number_of_five_thousand_digits_is_refused_in_one_short_line(tmp_path, field):
+    with pytest.raises(PifnetError) as refusal:
+        open_scene(_scene(tmp_path, **{field: "9" * 5000}))
+    assert len(str(refusal.value)) < 500
+
+
+def test_a_list_in_square_brackets_may_go_on_for_lines(tmp_path):
+    text = PLAIN + "wavelength = [ 450\n 550 ]\nfwhm = [5, 5\nwavelength units = nm\n"
+    fields = read_header(_header(tmp_path, text)).fields
+    assert fields["wavelength"].split() == ["[", "450", "550", "]"]
+    assert fields["wavelength units"] == "nm"
 
 
 REFUSED = {
