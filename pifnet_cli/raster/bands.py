@@ -16,6 +16,7 @@ from pifnet_cli.raster.wavelengths import (
 from pifnet_cli.scene import Bands
 
 _COLOURS_NM = (650.0, 550.0, 450.0)  # red, green, blue
+_INTERPRETED_NM = (660.0, 560.0, 480.0)
 _COLOUR_WIDTH_NM = 60.0
 
 
@@ -108,6 +109,28 @@ def envi_band_fields(fields: Mapping[str, str | list[str]]) -> BandFields:
 
 def display_bands(bands: Bands) -> tuple[int, int, int] | None:
     """The bands nearest to 650, 550 and 450 nm, counted from 1; None where the scene does not see those colours."""
+    shown = _nearest(bands, _COLOURS_NM)
+    return None if shown is None else (shown[0] + 1, shown[1] + 1, shown[2] + 1)
+
+
+def colour_bands(bands: Bands) -> tuple[int, int, int] | None:
+    """Three bands to be called red, green and blue, by positions from 0: those nearest to 660, 560 and 480 nm.
+
+    Returns:
+        None where the scene does not see those colours, or one band would be two of them.
+    """
+    shown = _nearest(bands, _INTERPRETED_NM)
+    return shown if shown is not None and len(set(shown)) == len(shown) else None
+
+
+def wavelength_names(bands: Bands) -> tuple[str, ...] | None:
+    """What bands without names are called for other programs, "423.6 nm"; no names when read again."""
+    wavelengths = bands.wavelengths_nm
+    return None if wavelengths is None else tuple(f"{wavelength:.1f} nm" for wavelength in wavelengths.tolist())
+
+
+def _nearest(bands: Bands, colours_nm: Sequence[float]) -> tuple[int, int, int] | None:
+    """Of each colour the nearest good band, by position from 0; None where one is too far."""
     wavelengths = bands.wavelengths_nm
     if wavelengths is None:
         return None
@@ -117,12 +140,12 @@ def display_bands(bands: Bands) -> tuple[int, int, int] | None:
         else [w if g else math.inf for w, g in zip(wavelengths, bands.good, strict=True)]
     )
     chosen = []
-    for colour in _COLOURS_NM:
+    for colour in colours_nm:
         distances = [abs(wavelength - colour) for wavelength in usable]
         nearest = min(range(bands.count), key=distances.__getitem__)
         if distances[nearest] > _COLOUR_WIDTH_NM:
             return None
-        chosen.append(nearest + 1)
+        chosen.append(nearest)
     return chosen[0], chosen[1], chosen[2]
 
 
@@ -136,9 +159,12 @@ def _wavelengths(
 
 
 def _without_appended(bands: Bands) -> Bands:
+    """The bands by names that do not repeat their wavelength."""
     wavelengths = bands.wavelengths_nm
     if bands.names is None or wavelengths is None:
         return bands
+    if bands.names == wavelength_names(bands):
+        return replace(bands, names=None)
     return replace(bands, names=tuple(map(without_appended, bands.names, wavelengths.tolist())))
 
 

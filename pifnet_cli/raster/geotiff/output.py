@@ -10,6 +10,7 @@ from rasterio.io import DatasetWriter
 from rasterio.windows import Window as GdalWindow
 
 from pifnet_cli.errors import SettingsError
+from pifnet_cli.raster.bands import colour_bands, wavelength_names
 from pifnet_cli.raster.checks import MAX_GEOTIFF_BANDS
 from pifnet_cli.raster.envi.output import band_list_fields
 from pifnet_cli.raster.gdal import CACHE_BYTES, gdal_session
@@ -123,7 +124,7 @@ def creation_profile(scene: Scene, creation_options: tuple[str, ...], *, block_s
         "BLOCKYSIZE": side,
         "INTERLEAVE": "BAND",
         "BIGTIFF": "IF_SAFER",
-        "COMPRESS": "ZSTD",
+        "COMPRESS": "DEFLATE",
     } | chosen
     if profile["COMPRESS"] in _PREDICTED:
         is_float = np.issubdtype(np.dtype(scene.dtype), np.floating)
@@ -165,17 +166,29 @@ def _place(scene: Scene) -> dict[str, object]:
 
 def _describe(dataset: DatasetWriter, scene: Scene) -> None:
     bands = scene.bands
-    dataset.colorinterp = [ColorInterp.gray] + [ColorInterp.undefined] * (bands.count - 1)
+    dataset.colorinterp = _colours(bands)
     if scene.scales is not None or scene.offsets is not None:
         dataset.scales = scene.scales or (1.0,) * bands.count
         dataset.offsets = scene.offsets or (0.0,) * bands.count
+    descriptions = bands.names or wavelength_names(bands)
     for position in range(bands.count):
-        if bands.names is not None:
-            dataset.set_band_description(position + 1, bands.names[position])
+        if descriptions is not None:
+            dataset.set_band_description(position + 1, descriptions[position])
         dataset.update_tags(position + 1, **_band_tags(bands, position))
         dataset.update_tags(position + 1, ns="IMAGERY", **_imagery_tags(bands, position))
     fields = band_list_fields(bands) | dict(scene.acquisition)
     dataset.update_tags(ns="ENVI", **{name.replace(" ", "_"): value for name, value in fields.items()})
+
+
+def _colours(bands: Bands) -> list[ColorInterp]:
+    """Red, green and blue where the scene shows them; else as of a file of grey bands."""
+    colours = [ColorInterp.gray] + [ColorInterp.undefined] * (bands.count - 1)
+    shown = colour_bands(bands)
+    if shown is not None:
+        colours[0] = ColorInterp.undefined
+        for position, colour in zip(shown, (ColorInterp.red, ColorInterp.green, ColorInterp.blue), strict=True):
+            colours[position] = colour
+    return colours
 
 
 def _band_tags(bands: Bands, position: int) -> dict[str, str]:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,9 @@ from rasterio.enums import ColorInterp
 from pifnet_cli.choices import Overwrite
 from pifnet_cli.errors import SettingsError
 from pifnet_cli.raster.geotiff.output import PIXEL_BLOCK_BYTES, creation_profile
+from pifnet_cli.raster.reader import open_scene
 from pifnet_cli.raster.writer import WriteOptions, create_scene
-from pifnet_cli.scene import Bands, Grid, Scene, Window
+from pifnet_cli.scene import Bands, Grid, Scene, WavelengthUnit, Window
 from scenes import NORTH_UP, random_pixels
 
 
@@ -83,6 +85,55 @@ def test_files_are_what_the_options_say(tmp_path, bands, options):
         np.testing.assert_array_equal(dataset.read(), np.where(np.isnan(pixels), 255, pixels))
         assert dataset.profile["interleave"] == ("pixel" if "INTERLEAVE=PIXEL" in options and bands > 1 else "band")
         assert dataset.profile["tiled"] == ("TILED=NO" not in options)
-        assert dataset.profile.get("compress") == (None if "COMPRESS=NONE" in options else "zstd")
+        assert dataset.profile.get("compress") == (None if "COMPRESS=NONE" in options else "deflate")
         assert set(dataset.colorinterp) <= {ColorInterp.gray, ColorInterp.undefined}
         assert dataset.colorinterp[0] is ColorInterp.gray
+
+
+SEEN = Bands(5, wavelengths=(0.48, 0.56, 0.66, 0.7, 0.84), unit=WavelengthUnit.MICROMETERS)
+RED_FIRST = Bands(3, wavelengths=(655.04, 561, 483), unit=WavelengthUnit.NANOMETERS)
+
+
+def _written(folder, bands):
+    scene = Scene(folder / "o.tif", Grid(24, 40, NORTH_UP, None), bands)
+    with create_scene(scene, WriteOptions(Overwrite.REFUSE)) as writer:
+        writer.write(random_pixels(bands.count, 24, 40), scene.grid.window)
+    return folder / "o.tif"
+
+
+@pytest.mark.parametrize(
+    ("bands", "colours"),
+    [
+        (SEEN, ["blue", "green", "red", "undefined", "undefined"]),
+        (RED_FIRST, ["red", "green", "blue"]),
+        (replace(SEEN, good=(True, True, False, True, True)), ["blue", "green", "undefined", "red", "undefined"]),
+        (
+            Bands(3, wavelengths=(560.0, 1600.0, 2200.0), unit=WavelengthUnit.NANOMETERS),
+            ["gray", "undefined", "undefined"],
+        ),
+        (Bands(1, wavelengths=(560.0,), unit=WavelengthUnit.NANOMETERS), ["gray"]),
+    ],
+)
+def test_the_bands_nearest_to_red_green_and_blue_are_called_so(tmp_path, bands, colours):
+    with rasterio.open(_written(tmp_path, bands)) as dataset:
+        assert [colour.name for colour in dataset.colorinterp] == colours
+        assert dataset.count == bands.count
+
+
+@pytest.mark.parametrize("bands", [SEEN, RED_FIRST])
+def test_bands_without_names_are_described_by_wavelength_and_have_none_when_read_again(tmp_path, bands):
+    path = _written(tmp_path, bands)
+    with rasterio.open(path) as dataset:
+        assert dataset.descriptions == tuple(f"{wavelength:.1f} nm" for wavelength in bands.wavelengths_nm)
+    with open_scene(path) as reader:
+        assert reader.scene.bands == bands
+        assert reader.remarks == ()
+
+
+def test_names_stay_names(tmp_path):
+    bands = replace(SEEN, names=("480.0 nm", "560 nm", "red", "700.0 nm", "840.0 nm"))
+    path = _written(tmp_path, bands)
+    with rasterio.open(path) as dataset:
+        assert dataset.descriptions == bands.names
+    with open_scene(path) as reader:
+        assert reader.scene.bands == bands
