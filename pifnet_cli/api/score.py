@@ -141,7 +141,7 @@ def _scored(
     from pifnet_cli.pages.provenance import RunFacts, ScoredFiles, command_line
 
     scenes = ScoredFiles(fused, reference, pair)
-    require_metrics_page(page, scenes, others=wanted.asked_for)
+    require_metrics_page(page, scenes, others=wanted.asked_for, checkpoint=settings.checkpoint)
     with Notices() as notices:
         found = assess_scene(fused, reference, pair, settings, files=wanted, progress=progress or silent)
     run = RunFacts(command_line(), tuple(notices.words))

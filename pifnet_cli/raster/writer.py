@@ -220,13 +220,17 @@ def create_scene(scene: Scene, options: WriteOptions, *, inputs: Sequence[Path] 
     return SceneWriter(plan, partials, pixels)
 
 
-def require_apart(scene: Scene, other: Scene) -> None:
-    """Refuse two scenes to be written whose files would get in each other's way.
+def require_names(paths: Sequence[Path], *, inputs: Sequence[Path], overwrite: Overwrite) -> None:
+    """Make those of `create_scene`'s checks that need the names alone, of scenes that are to appear together.
 
     Raises:
-        SceneWriteError: They would.
+        SceneWriteError: A name is taken, is an input's, or stands for no format, or two get in each other's way.
     """
-    publication.require_apart(output_files(_real(scene.path)), output_files(_real(other.path)))
+    named = [output_files(_real(path)) for path in paths]
+    for position, files in enumerate(named):
+        publication.require_free_name(files, inputs=inputs, overwrite=overwrite)
+        for other in named[:position]:
+            publication.require_apart(files, other)
 
 
 def require_creatable(scene: Scene, options: WriteOptions, *, inputs: Sequence[Path] = ()) -> None:
