@@ -30,16 +30,21 @@ _FOREIGN_MAGIC = {
 
 @dataclass(frozen=True, slots=True)
 class SceneFiles:
-    """The files of one scene; `header` is an ENVI header, which a GeoTIFF may have beside it too."""
+    """The files of one scene.
+
+    `header` is an ENVI header, which a GeoTIFF may have beside it too; `crs` GDAL's .aux.xml beside an output whose CRS
+    its own keys cannot hold.
+    """
 
     scene_format: SceneFormat
     data: Path
     header: Path | None = None
+    crs: Path | None = None
 
     @property
     def all(self) -> tuple[Path, ...]:
         """Every file, data first."""
-        return (self.data,) if self.header is None else (self.data, self.header)
+        return tuple(path for path in (self.data, self.header, self.crs) if path is not None)
 
 
 def find_scene(path: Path) -> SceneFiles:

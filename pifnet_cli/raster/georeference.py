@@ -3,14 +3,16 @@
 import math
 from contextlib import suppress
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
-from rasterio.io import DatasetReader
+from rasterio.io import DatasetReader, MemoryFile
 
 from pifnet_cli.errors import GridError
 from pifnet_cli.raster.envi.header import EnviHeader
+from pifnet_cli.raster.gdal import gdal_session
 from pifnet_cli.scene import Grid
 
 _PARALLEL = 1e-9  # relative; decides what ENVI can express
@@ -110,6 +112,47 @@ def map_info(grid: Grid, path: Path) -> str | None:
     return f"{{{name}, 1, 1, {t.c!r}, {t.f!r}, {size_x!r}, {size_y!r}{zone}{rotation}}}"
 
 
+def same_crs(one: str | None, other: str | None) -> bool:
+    """Whether two WKTs, None for none, mean the same."""
+    if one is None or other is None:
+        return one is other
+    return bool(CRS.from_wkt(one) == CRS.from_wkt(other))
+
+
+def is_held_by_keys(crs_wkt: str) -> bool:
+    """Whether a GeoTIFF's own keys give a CRS back, as GDAL writes and reads them; tried on one pixel in memory."""
+    with gdal_session(GDAL_PAM_ENABLED=False), MemoryFile() as memory:
+        place = {"crs": crs_wkt, "transform": Affine.scale(2, -2)}
+        with memory.open(driver="GTiff", height=1, width=1, count=1, dtype="uint8", **place):
+            pass
+        with memory.open() as dataset:
+            return same_crs(None if dataset.crs is None else dataset.crs.to_wkt(), crs_wkt)
+
+
+def crs_sidecar(crs_wkt: str) -> str:
+    """The text of an .aux.xml that states a CRS; GDAL believes it before the keys of the GeoTIFF beside it."""
+    wkt = CRS.from_wkt(crs_wkt).to_wkt(version="WKT2_2019")
+    return f"<PAMDataset>\n  <SRS>{escape(wkt)}</SRS>\n</PAMDataset>\n"
+
+
+def coordinate_system_string(crs_wkt: str, path: Path) -> str:
+    """A CRS in ESRI's dialect, which is all that ENVI headers hold.
+
+    Raises:
+        GridError: The dialect has no words for it.
+    """
+    stated = None
+    with suppress(CRSError):
+        stated = str(CRS.from_wkt(crs_wkt).to_wkt(version="WKT1_ESRI"))
+        if same_crs(_official_wkt(CRS.from_wkt(stated)) or stated, crs_wkt):
+            return stated
+    name = crs_wkt.split(chr(34))[1]
+    raise GridError(
+        f"{path}: an ENVI header cannot hold this coordinate system ({name}); write GeoTIFF (.tif), or reproject "
+        "first: gdalwarp -t_srs EPSG:CODE IN OUT.tif"
+    )
+
+
 def _projection(grid: Grid) -> tuple[str, str]:
     """Projection name, then zone, datum and units with their commas.
 
@@ -158,12 +201,24 @@ def _envi_wkt(crs: CRS | None, header: EnviHeader, remarks: list[str]) -> str | 
     text = header.text("coordinate system string")
     with suppress(CRSError):
         stated = CRS.from_wkt(text.strip("{} ")) if text else crs
-        code = None if stated is None else stated.to_epsg()
-        if stated is not None and code is not None:
-            official = CRS.from_epsg(code)
-            if official.to_wkt(version="WKT1_ESRI") == stated.to_wkt(version="WKT1_ESRI"):
-                return str(official.to_wkt())
+        official = None if stated is None else _official_wkt(stated)
+        if official is not None:
+            return official
     return _known_wkt(crs, header.path, remarks)
+
+
+def _official_wkt(stated: CRS) -> str | None:
+    """The WKT of the EPSG code that says the same as a CRS in ESRI's dialect; None where there is none.
+
+    Raises:
+        CRSError: ESRI's dialect has no words for it.
+    """
+    code = stated.to_epsg()
+    if code is None:
+        return None
+    official = CRS.from_epsg(code)
+    is_same = official.to_wkt(version="WKT1_ESRI") == stated.to_wkt(version="WKT1_ESRI")
+    return str(official.to_wkt()) if is_same else None
 
 
 def _require_geotransform(dataset: DatasetReader, path: Path) -> None:

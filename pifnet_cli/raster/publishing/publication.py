@@ -25,7 +25,8 @@ def partial_files(files: SceneFiles) -> SceneFiles:
     data = files.data
     partial = data.with_name(f".{data.stem}.{os.getpid()}.{secrets.token_hex(4)}.partial{data.suffix}")
     header = None if files.header is None else partial.with_suffix(".hdr")
-    named = SceneFiles(files.scene_format, partial, header)
+    crs = None if files.crs is None else partial.with_name(f"{partial.name}.aux.xml")
+    named = SceneFiles(files.scene_format, partial, header, crs)
     _PENDING.update((os.getpid(), path.absolute()) for path in named.all)
     return named
 
