@@ -16,6 +16,8 @@ from pifnet_cli.raster.gdal import gdal_session
 from pifnet_cli.scene import Grid
 
 _PARALLEL = 1e-9  # relative; decides what ENVI can express
+_SAME_UNIT = 1e-4  # relative; international and survey feet differ by 2e-6
+_PARTS_OF_DEGREES = {"minutes": 60, "seconds": 3600}  # as words of `units`
 
 
 def read_grid(dataset: DatasetReader, path: Path, header: EnviHeader | None, remarks: list[str]) -> Grid:
@@ -38,14 +40,16 @@ def read_grid(dataset: DatasetReader, path: Path, header: EnviHeader | None, rem
     transform: Affine = dataset.transform
     entries = split_map_info(header)
     if header is not None and entries is not None:
-        transform = map_info_transform(entries, header.path, remarks)
+        transform = Affine.scale(_in_crs_units(entries, wkt)) @ map_info_transform(entries, header.path, remarks)
     elif wkt is not None and transform == Affine.identity():
         raise GridError(
             f"{path}: has a CRS but no geotransform; both or neither were expected; set it with gdal_edit.py -a_ullr, "
             "or remove the CRS with gdal_edit.py -a_srs ''"
         )
     _require_sound(transform, path)
-    return Grid(dataset.height, dataset.width, transform, wkt)
+    grid = Grid(dataset.height, dataset.width, transform, wkt)
+    _require_on_earth(grid, path)
+    return grid
 
 
 def split_map_info(header: EnviHeader | None) -> list[str] | None:
@@ -82,6 +86,17 @@ def map_info_transform(entries: list[str], path: Path, remarks: list[str]) -> Af
     steps = Affine(size_x * cosine, size_y * sine, 0.0, size_x * sine, -size_y * cosine, 0.0)
     origin_x, origin_y = steps @ (pixel_x - 1, pixel_y - 1)
     return Affine(steps.a, steps.b, x - origin_x, steps.d, steps.e, y - origin_y)
+
+
+def _in_crs_units(entries: list[str], wkt: str | None) -> float:
+    """What one unit of `map info` is in units of the CRS: minutes and seconds of arc are no units of a CRS in degrees.
+
+    All other words of `units` GDAL makes the unit of the CRS.
+    """
+    named = (entry.partition("=") for entry in entries)
+    unit = next((value.strip().lower() for name, _, value in named if name.strip().lower() == "units"), "")
+    is_geographic = wkt is not None and CRS.from_wkt(wkt).is_geographic
+    return 1 / _PARTS_OF_DEGREES.get(unit, 1) if is_geographic else 1.0
 
 
 def map_info(grid: Grid, path: Path) -> str | None:
@@ -196,15 +211,23 @@ def _known_wkt(crs: CRS | None, path: Path, remarks: list[str]) -> str | None:
 def _envi_wkt(crs: CRS | None, header: EnviHeader, remarks: list[str]) -> str | None:
     """The WKT of an ENVI file, by its EPSG code where ESRI's dialect, which has no codes, says the same in all else.
 
-    Without it the same CRS in a GeoTIFF would seem to be another one.
+    Without it the same CRS in a GeoTIFF would seem to be another one. Where `map info` names another unit than the
+    coordinate system string, GDAL believes `map info`.
     """
     text = header.text("coordinate system string")
     with suppress(CRSError):
         stated = CRS.from_wkt(text.strip("{} ")) if text else crs
+        if stated is not None and crs is not None:
+            stated = stated if math.isclose(_unit(stated), _unit(crs), rel_tol=_SAME_UNIT) else crs
         official = None if stated is None else _official_wkt(stated)
         if official is not None:
             return official
     return _known_wkt(crs, header.path, remarks)
+
+
+def _unit(crs: CRS) -> float:
+    """In metres or radians."""
+    return float(crs.units_factor[1])
 
 
 def _official_wkt(stated: CRS) -> str | None:
@@ -246,6 +269,22 @@ def _code(crs: CRS | None) -> str:
     """As `gdalwarp -t_srs` takes it; the placeholder of our messages where it has no code."""
     code = None if crs is None else crs.to_epsg()
     return "EPSG:CODE" if code is None else f"EPSG:{code}"
+
+
+def _require_on_earth(grid: Grid, path: Path) -> None:
+    """Refuse latitudes beyond the poles by more than a pixel or a degree: another unit, or another CRS, is meant."""
+    if grid.crs_wkt is None:
+        return
+    crs = CRS.from_wkt(grid.crs_wkt)
+    if not crs.is_geographic or not math.isclose(_unit(crs), math.radians(1), rel_tol=_SAME_UNIT):
+        return
+    corners = [grid.transform @ (column, row) for column in (0, grid.width) for row in (0, grid.height)]
+    latitude = max((y for _, y in corners), key=abs)
+    if abs(latitude) > 90 + max(1.0, grid.gsd[0]):
+        raise GridError(
+            f"{path}: lies at a latitude of {latitude:g} degrees; -90 to 90 was expected; its CRS or its unit is "
+            "another one: correct it with gdal_edit.py -a_srs, or in 'map info' of an ENVI header"
+        )
 
 
 def _require_sound(transform: Affine, path: Path) -> None:

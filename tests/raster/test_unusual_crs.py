@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import rasterio
+from affine import Affine
 from rasterio.crs import CRS
 
 from pifnet_cli.choices import Overwrite
@@ -22,12 +23,14 @@ NO_KEYS = {
     "shifted datum": "+proj=tmerc +lat_0=0 +lon_0=9 +ellps=bessel +towgs84=1,2,3,4,5,6,7 +type=crs",
 }
 KEYS = ["EPSG:32633", "EPSG:4326", "EPSG:3035", "EPSG:8857", "ESRI:54009", "+proj=sinu +R=6371007.181"]
+IN_DEGREES = Affine(1e-4, 0.0, 13.0, 0.0, -1e-4, 52.0)
 PIXELS = random_pixels(2, 5, 7)
 OPTIONS = WriteOptions(Overwrite.REPLACE)
 
 
 def scene_at(path, crs):
-    return Scene(path, Grid(5, 7, NORTH_UP, CRS.from_user_input(crs).to_wkt()), Bands(2))
+    known = CRS.from_user_input(crs)
+    return Scene(path, Grid(5, 7, IN_DEGREES if known.is_geographic else NORTH_UP, known.to_wkt()), Bands(2))
 
 
 def write(path, crs):
