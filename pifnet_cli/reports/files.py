@@ -8,7 +8,7 @@ from pathlib import Path
 from pifnet_cli.choices import Overwrite
 from pifnet_cli.errors import SceneWriteError
 from pifnet_cli.raster.publishing.places import first_shared, require_no_input
-from pifnet_cli.raster.publishing.publication import publish
+from pifnet_cli.raster.publishing.publication import publish, shortened
 
 
 def require_free(
@@ -46,7 +46,7 @@ def published(output: Path) -> Iterator[Path]:
     Raises:
         SceneWriteError: The file cannot be written.
     """
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    partial = output.with_name(f".{shortened(output.name)}.{os.getpid()}.partial")
     try:
         yield partial
         publish([(partial, output)], stale=())

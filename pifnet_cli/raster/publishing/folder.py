@@ -11,6 +11,7 @@ from typing import Self
 from pifnet_cli.choices import Overwrite
 from pifnet_cli.errors import SceneWriteError
 from pifnet_cli.raster.publishing.places import require_no_input
+from pifnet_cli.raster.publishing.publication import shortened
 
 
 class OutputFolder:
@@ -118,4 +119,4 @@ def _existing(folder: Path, names: Sequence[str]) -> list[Path]:
 
 
 def _hidden_name(folder: Path) -> str:
-    return f".{folder.name}.{os.getpid()}.partial"
+    return f".{shortened(folder.name)}.{os.getpid()}.partial"

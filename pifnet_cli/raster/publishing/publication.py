@@ -13,6 +13,7 @@ from pifnet_cli.errors import SceneWriteError
 from pifnet_cli.raster.formats import GEOTIFF_SUFFIXES, SceneFiles, data_files_of
 from pifnet_cli.raster.publishing.places import first_shared, require_no_input
 
+_ROOM = 200  # bytes
 _PENDING: set[tuple[int, Path]] = set()  # (process, path): partial files that may exist
 
 
@@ -23,12 +24,17 @@ def partial_files(files: SceneFiles) -> SceneFiles:
     yet, or has been left already.
     """
     data = files.data
-    partial = data.with_name(f".{data.stem}.{os.getpid()}.{secrets.token_hex(4)}.partial{data.suffix}")
+    partial = data.with_name(f".{shortened(data.stem)}.{os.getpid()}.{secrets.token_hex(4)}.partial{data.suffix}")
     header = None if files.header is None else partial.with_suffix(".hdr")
     crs = None if files.crs is None else partial.with_name(f"{partial.name}.aux.xml")
     named = SceneFiles(files.scene_format, partial, header, crs)
     _PENDING.update((os.getpid(), path.absolute()) for path in named.all)
     return named
+
+
+def shortened(name: str) -> str:
+    """As much of a name as leaves room for what partial names add, within the 255 bytes that systems take."""
+    return os.fsencode(name)[:_ROOM].decode("utf-8", "ignore")
 
 
 def require_free_name(files: SceneFiles, *, inputs: Sequence[Path], overwrite: Overwrite) -> None:
@@ -106,7 +112,8 @@ def publish(pairs: Sequence[tuple[Path, Path]], stale: Iterable[Path]) -> None:
         for partial, _ in pairs:
             _flush_to_disk(partial)
         for path in (*stale, *(final for _, final in pairs[1:])):
-            path.unlink(missing_ok=True)
+            if os.path.lexists(path):  # a sidecar's name may be too long for the system
+                path.unlink(missing_ok=True)
         for partial, final in pairs:
             partial.replace(final)
             published.append(final)
