@@ -18,6 +18,10 @@ class SettingsError(PifnetError):
     exit_code = 2
 
 
+class PathError(PifnetError):
+    """A path cannot be reached, or is of no use to any command; nothing was read or written."""
+
+
 class SceneReadError(PifnetError):
     """A scene cannot be read, or does not hold what it declares."""
 

@@ -1,8 +1,6 @@
 """`pifnet.estimate`: what a pair tells of its own sensors."""
 
-from pathlib import Path
-
-from pifnet_cli.api.words import NodataWord, PathLike, choice, optional_path, overwrite_of, pair_nodata
+from pifnet_cli.api.words import NodataWord, PathLike, choice, optional_path, overwrite_of, pair_nodata, path_of
 from pifnet_cli.choices import Align
 from pifnet_cli.results import Estimated
 
@@ -42,8 +40,8 @@ def estimate(
     from pifnet_cli.workflows.estimate import estimate_scene_pair
 
     found = estimate_scene_pair(
-        Path(lr_hsi),
-        Path(hr_msi),
+        path_of(lr_hsi),
+        path_of(hr_msi),
         choice(Align, "--align", align),
         nodata=pair_nodata(nodata, hsi_nodata, msi_nodata),
         srf_csv=optional_path(srf_csv),

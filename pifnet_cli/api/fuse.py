@@ -17,6 +17,7 @@ from pifnet_cli.api.words import (
     optional_path,
     overwrite_of,
     pair_nodata,
+    path_of,
     report_settings,
 )
 from pifnet_cli.catalog import Method
@@ -173,7 +174,7 @@ def fuse(
             raise SettingsError("fuse: output: a path was expected, such as fused.tif")
         if ratio is not None or lr_transform is not None or hr_transform is not None or uncertainty is True:
             raise SettingsError("fuse: ratio, transforms and uncertainty=True are for arrays; the two scenes are files")
-        files = Path(lr_hsi), Path(hr_msi), Path(output)
+        files = path_of(lr_hsi), path_of(hr_msi), path_of(output)
         page = report_settings(report, point, settings.overwrite)
         return _fused_files(*files, settings, page, is_dry=dry_run, progress=progress)
     from pifnet_cli.arrays import is_data_array
@@ -283,4 +284,4 @@ def _fused(result: "FusedScene", fused: Any, uncertainty: Any, *, record: Record
 def _uncertainty_path(wanted: PathLike | bool | None) -> Path | None:
     if wanted is None or wanted is False:
         return None
-    return IN_MEMORY[1] if wanted is True else Path(wanted)
+    return IN_MEMORY[1] if wanted is True else path_of(wanted)

@@ -1,8 +1,6 @@
 """`pifnet.info`: what pifnet sees in a file."""
 
-from pathlib import Path
-
-from pifnet_cli.api.words import PathLike
+from pifnet_cli.api.words import PathLike, path_of
 from pifnet_cli.results import Described
 
 
@@ -23,4 +21,4 @@ def info(file: PathLike) -> Described:
     """
     from pifnet_cli.workflows.info import file_record
 
-    return Described(file_record(Path(file)))
+    return Described(file_record(path_of(file)))

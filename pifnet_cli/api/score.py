@@ -11,6 +11,7 @@ from pifnet_cli.api.words import (
     optional_path,
     overwrite_of,
     pair_nodata,
+    path_of,
     report_settings,
 )
 from pifnet_cli.catalog import Method
@@ -113,7 +114,7 @@ def score(
     page = report_settings(report, point, settings.overwrite)
     files = {"csv": csv, "bands_csv": bands_csv, "sam_map": sam_map, "error_map": error_map, "quicklook": quicklook}
     return _scored(
-        Path(fused), optional_path(reference), pair, settings, files=files, page=page,
+        path_of(fused), optional_path(reference), pair, settings, files=files, page=page,
         progress=progress,
     )  # fmt: skip
 
@@ -141,7 +142,7 @@ def _scored(
     from pifnet_cli.pages.provenance import RunFacts, ScoredFiles, command_line
 
     scenes = ScoredFiles(fused, reference, pair)
-    require_metrics_page(page, scenes, others=wanted.asked_for)
+    require_metrics_page(page, scenes, others=wanted.asked_for, checkpoint=settings.checkpoint)
     with Notices() as notices:
         found = assess_scene(fused, reference, pair, settings, files=wanted, progress=progress or silent)
     run = RunFacts(command_line(), tuple(notices.words))
@@ -152,7 +153,7 @@ def _scored(
 def _pair(lr: PathLike | None, hr: PathLike | None) -> tuple[Path, Path] | None:
     """The pair, if it was given."""
     if lr is not None and hr is not None:
-        return Path(lr), Path(hr)
+        return path_of(lr), path_of(hr)
     if lr is not None or hr is not None:
         raise SettingsError("--lr and --hr: one was given alone; give both scenes that FUSED was made from")
     return None

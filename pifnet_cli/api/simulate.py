@@ -1,8 +1,6 @@
 """`pifnet.simulate`: a pair of which the truth is known."""
 
-from pathlib import Path
-
-from pifnet_cli.api.words import Pair, PathLike, choice, overwrite_of
+from pifnet_cli.api.words import Pair, PathLike, choice, overwrite_of, path_of, srf_of
 from pifnet_cli.choices import Protocol, SceneFormat
 from pifnet_cli.progress import Progress, silent
 from pifnet_cli.results import Simulated
@@ -58,7 +56,7 @@ def simulate(
         ratio=ratio,
         protocol=choice(Protocol, "--protocol", protocol),
         mtf_at_nyquist=mtf,
-        srf=srf,
+        srf=srf_of(srf),
         hsi_snr_db=hsi_snr,
         msi_snr_db=msi_snr,
         seed=seed,
@@ -69,7 +67,7 @@ def simulate(
     )
     from pifnet_cli.workflows.simulate import simulate_scene
 
-    pair = simulate_scene(Path(scene), Path(output), settings, progress=progress or silent)
+    pair = simulate_scene(path_of(scene), path_of(output), settings, progress=progress or silent)
     return Simulated(
         lr_hsi=pair.lr_hsi.path,
         hr_msi=pair.hr_msi.path,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pifnet_cli.api.words import Pair, PathLike, choice, optional_choice, overwrite_of
+from pifnet_cli.api.words import Pair, PathLike, choice, optional_choice, overwrite_of, path_of, srf_of
 from pifnet_cli.catalog import Method
 from pifnet_cli.choices import (
     Anchor,
@@ -165,13 +165,13 @@ def train(
             ratio=ratio,
             protocol=choice(Protocol, "--protocol", protocol),
             mtf_at_nyquist=mtf,
-            srf=srf,
+            srf=srf_of(srf),
             hsi_snr_db=hsi_snr,
             msi_snr_db=msi_snr,
             shift=shift,
             seed=seed,
         ),
-        validation=tuple(map(Path, validation)),
+        validation=tuple(map(path_of, validation)),
         validation_share=validation_share,
         validations=validations,
         sampling=choice(Sampling, "--sampling", sampling),
@@ -186,7 +186,7 @@ def train(
     from pifnet_cli.workflows.train import train_model
 
     paths = [inputs] if isinstance(inputs, str | Path) else inputs
-    result = train_model(list(map(Path, paths)), Path(output), settings, progress=progress or _ignored)
+    result = train_model(list(map(path_of, paths)), path_of(output), settings, progress=progress or _ignored)
     best = result.best
     return Trained(
         checkpoint=result.folder,

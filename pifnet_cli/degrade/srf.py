@@ -65,6 +65,11 @@ def spectral_projection(spec: str, bands: Bands) -> SpectralProjection:
     return _integrated(spec, responses, bands, wavelengths)
 
 
+def response_tables(spec: str) -> list[Path]:
+    """The file that an `--srf` option names; none where it names a sensor or boxes."""
+    return [Path(spec)] if Path(spec).suffix.lower() == ".csv" else []
+
+
 def read_response_table(path: Path) -> tuple[BandResponse, ...]:
     """Read response curves from a CSV file; bands keep the order in which they first appear.
 
@@ -88,8 +93,8 @@ def read_response_table(path: Path) -> tuple[BandResponse, ...]:
 
 
 def _responses(spec: str) -> tuple[BandResponse, ...]:
-    if Path(spec).suffix.lower() == ".csv":
-        return read_response_table(Path(spec))
+    for table in response_tables(spec):
+        return read_response_table(table)
     responses = sensor_responses(spec)
     if responses is None:
         raise SettingsError(f"--srf {spec}: unknown; expected FILE.csv, boxes:N, or one of {', '.join(SENSORS)}")

@@ -16,8 +16,8 @@ from pifnet_cli.raster.writer import (
     SceneWriter,
     WriteOptions,
     create_scene,
-    require_apart,
     require_creatable,
+    require_names,
 )
 from pifnet_cli.scene import Pixels, Window
 from pifnet_cli.tiling.blending import StripStore
@@ -52,10 +52,13 @@ class FileOutputs:
         """`inputs` are read meanwhile: no output may be one of them."""
         self._inputs, self._overwrite, self._creation_options = inputs, overwrite, creation_options
 
+    def require_names(self, output: Path, uncertainty: Path | None) -> None:
+        """Make the checks that need no plan, before any work; none may get in another's way."""
+        named = [output] if uncertainty is None else [output, uncertainty]
+        require_names(named, inputs=self._inputs, overwrite=self._overwrite)
+
     def require(self, plan: FusionPlan) -> None:
-        """Make the checks of `create_scene` for every output; none may get in another's way."""
-        if plan.uncertainty is not None:
-            require_apart(plan.uncertainty, plan.target)
+        """Make the checks of `create_scene` for every output."""
         for scene in plan.outputs:
             require_creatable(scene, self._options(plan), inputs=self._inputs)
 

@@ -339,7 +339,7 @@ def _require_same_header(path: Path, record: Record) -> None:
         return
     remedy = f"delete it, or name {path / WEIGHTS_FILE} itself, which is complete"
     try:
-        if copy.exists() and plain_json(copy.read_bytes()) != record:
+        if copy.is_file() and plain_json(copy.read_bytes()) != record:
             raise CheckpointError(f"{copy}: does not belong to {WEIGHTS_FILE} beside it; {remedy}")
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{copy}: is damaged ({error}); {remedy}") from error

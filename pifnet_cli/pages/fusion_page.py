@@ -32,7 +32,8 @@ from pifnet_cli.pages.sensor_sections import sensor_facts, sensor_section
 from pifnet_cli.pages.views import OVERVIEW_SIDE, Views, draw_views, full_blocks
 from pifnet_cli.pair.alignment import align
 from pifnet_cli.progress import Progress, silent
-from pifnet_cli.raster.formats import find_scene, output_files
+from pifnet_cli.raster.formats import output_files
+from pifnet_cli.raster.publishing.publication import sidecars
 from pifnet_cli.raster.reader import SceneReader, reopen_scene
 from pifnet_cli.reports.files import require_free
 from pifnet_cli.reports.pictures import ConsistencyMaps, Mosaic
@@ -51,12 +52,9 @@ def require_fusion_page(report: ReportSettings, files: FusionFiles, settings: Fu
         SettingsError: A point lies outside of what will be fused.
         PifnetError: An input cannot be used.
     """
-    outputs = [path for named in (files.output, files.uncertainty) if named for path in output_files(named).all]
-    clash = [path for path in outputs if path.resolve() == report.page.resolve()]
-    if clash:
-        raise SceneWriteError(f"{report.page}: is also the output; choose another name")
-    inputs = [path for named in (files.lr_hsi, files.hr_msi) for path in find_scene(named).all]
-    require_free([report.page], inputs=inputs, overwrite=report.overwrite)
+    scenes = [output_files(path) for path in (files.output, files.uncertainty) if path is not None]
+    taken = [path for scene in scenes for path in (*scene.all, *sidecars(scene))]
+    require_free([report.page], inputs=files.inputs, overwrite=report.overwrite, taken=taken)
     if report.points:
         with (
             suppress(GridError),

@@ -14,7 +14,6 @@ from pifnet_cli.pages.pair_sections import FusedPair, agreement_section, bands_s
 from pifnet_cli.pages.provenance import RunFacts, ScoredFiles, with_provenance
 from pifnet_cli.pages.reference_page import reference_page
 from pifnet_cli.progress import Progress, silent
-from pifnet_cli.raster.formats import find_scene
 from pifnet_cli.raster.reader import SceneReader, reopen_scene
 from pifnet_cli.reports.files import require_free
 from pifnet_cli.scene import Window
@@ -23,20 +22,23 @@ from pifnet_cli.settings import MetricsSettings, ReportSettings
 from pifnet_cli.workflows.metrics import Assessment, PairAssessment
 
 
-def require_metrics_page(report: ReportSettings, files: ScoredFiles, *, others: Sequence[Path] = ()) -> None:
+def require_metrics_page(
+    report: ReportSettings, files: ScoredFiles, *, others: Sequence[Path] = (), checkpoint: Path | None = None
+) -> None:
     """Refuse a page that could not be published, or points outside of the scene, before anything is scored.
 
     Args:
         report: The page.
         files: The fused scene, and the scenes that it will be scored by.
         others: Further files that will be written.
+        checkpoint: Is read as well.
 
     Raises:
         SceneWriteError: The page exists, is an input, or cannot be written.
         SettingsError: A point lies outside of the fused scene.
         PifnetError: An input cannot be used.
     """
-    inputs = [path for _, named in files.named for path in find_scene(named).all]
+    inputs = [*(path for _, path in files.named), *([] if checkpoint is None else [checkpoint])]
     require_free([*others, report.page], inputs=inputs, overwrite=report.overwrite)
     with reopen_scene(files.fused) as reader:
         require_inside(report.points, height=reader.scene.grid.height, width=reader.scene.grid.width)

@@ -43,6 +43,11 @@ class FusionFiles:
     uncertainty: Path | None = None
 
     @property
+    def inputs(self) -> list[Path]:
+        """What is read."""
+        return [path for path in (self.lr_hsi, self.hr_msi, self.checkpoint) if path is not None]
+
+    @property
     def named(self) -> list[tuple[str, Path]]:
         """The files with their roles."""
         files = (

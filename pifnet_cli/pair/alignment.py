@@ -1,26 +1,19 @@
 """Two grids -> common footprint, ratio, paired windows and positions. Map coordinates decide; corners never do."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from affine import Affine
-from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
-from rasterio.crs import CRS
-from rasterio.errors import RasterioError
-from rasterio.warp import transform as transform_points
 
 from pifnet_cli.choices import Extent, Phase
 from pifnet_cli.errors import GridError
+from pifnet_cli.pair.projection import Coordinates, MapTransform, map_transforms, on_the_turn_of
 from pifnet_cli.scene import Grid, Positions, Scene, Window
-
-Coordinates = NDArray[np.float64]
-MapTransform = Callable[[Coordinates, Coordinates], tuple[Coordinates, Coordinates]]
 
 FOOTPRINT = 0.5  # LR pixels from the outermost pixel centres to the edge of what was seen
 REACH = 1.0  # LR pixels by which the LR-HSI is continued beyond its outermost pixel centres
 CONTROL_STEP = 16  # HR pixels between exactly projected points where the two CRS differ
+TORN = 8  # times the median step between points of an outline
 SIZE_RATIO_TOLERANCE = 0.02  # how far H/h and W/w may differ where sizes are all there is
 SEPARABLE_TOLERANCE = 1e-9  # off-diagonal terms below this many pixels per pixel are rounding
 AS_DELIVERED = Affine.identity()
@@ -64,6 +57,16 @@ class Alignment:
     def lr_positions(self, hr_window: Window) -> Positions:
         """Where the pixel centres of an HR window lie in the LR-HSI, in LR pixels."""
         return _positions(hr_window, self._corrected, self.lr_grid.transform, self._to_lr_map)
+
+    def lr_positions_round(self, hr_window: Window) -> tuple[Coordinates, Coordinates]:
+        """(rows, columns) in the LR-HSI of points round an HR window."""
+        rows, columns = _outline(hr_window.height, hr_window.width, FOOTPRINT)
+        place = self._corrected @ Affine.translation(hr_window.column + 0.5, hr_window.row + 0.5)
+        x, y = _applied(place, columns, rows)
+        if self._to_lr_map is not None:
+            x, y = self._to_lr_map(x, y)
+        lr_columns, lr_rows = _applied(~self.lr_grid.transform, x, y)
+        return lr_rows - 0.5, lr_columns - 0.5
 
     def hr_positions(self, lr_window: Window) -> Positions:
         """Where the pixel centres of an LR window lie in the HR-MSI, in HR pixels."""
@@ -119,7 +122,9 @@ def align(
     if correction is not None:
         lr = on_one_plane(lr, hr)
     lr_grid, notices = _comparable_lr_grid(lr, hr)
-    to_lr_map, to_hr_map = _map_transforms(lr, hr)
+    to_lr_map, to_hr_map = map_transforms(lr, hr)
+    if to_lr_map is None:
+        lr_grid = on_the_turn_of(hr.grid, lr_grid)
     alignment = Alignment(lr_grid=lr_grid, hr_grid=hr.grid, output=hr.grid.window, ratio_rows=1.0, ratio_columns=1.0,
                           notices=notices if correction is None else (), _to_lr_map=to_lr_map, _to_hr_map=to_hr_map,
                           correction=AS_DELIVERED if correction is None else correction)  # fmt: skip
@@ -132,6 +137,7 @@ def align(
         )
     shared = _common_window(alignment, lr, hr, reach=FOOTPRINT)
     _require_overlap(shared, lr, hr, ratio_rows=ratio_rows, ratio_columns=ratio_columns)
+    _require_in_one_piece(alignment.lr_positions_round(common), lr, hr)
     output = hr.grid.window if extent is Extent.HR else common
     return replace(alignment, output=output, ratio_rows=ratio_rows, ratio_columns=ratio_columns)
 
@@ -192,35 +198,6 @@ def _size_ratio(rows: float, columns: float) -> float:
     return whole if max(abs(rows - whole), abs(columns - whole)) < SIZE_RATIO_TOLERANCE * whole else float(
         np.sqrt(rows * columns)
     )  # fmt: skip
-
-
-def _map_transforms(lr: Scene, hr: Scene) -> tuple[MapTransform | None, MapTransform | None]:
-    """Functions from HR map coordinates to LR ones and back; `None` where both share a CRS."""
-    if lr.grid.crs_wkt is None or hr.grid.crs_wkt is None:
-        return None, None
-    lr_crs, hr_crs = CRS.from_wkt(lr.grid.crs_wkt), CRS.from_wkt(hr.grid.crs_wkt)
-    if lr_crs == hr_crs:
-        return None, None
-    return _projector(hr_crs, lr_crs, hr), _projector(lr_crs, hr_crs, lr)
-
-
-def _projector(source: CRS, target: CRS, scene: Scene) -> MapTransform:
-    def project(x: Coordinates, y: Coordinates) -> tuple[Coordinates, Coordinates]:
-        try:
-            mapped_x, mapped_y = transform_points(source, target, x.ravel(), y.ravel())[:2]
-        except (RasterioError, CPLE_BaseError) as error:  # PROJ's own come as the latter, which is no RasterioError
-            raise GridError(
-                f"{scene.path}: PROJ cannot bring it to the CRS of the other scene ({_crs_name(source)} to "
-                f"{_crs_name(target)}); two scenes of the same ground were expected; check both with: gdalinfo FILE"
-            ) from error
-        return np.asarray(mapped_x).reshape(x.shape), np.asarray(mapped_y).reshape(x.shape)
-
-    return project
-
-
-def _crs_name(crs: CRS) -> str:
-    """As its WKT begins: PROJCRS["WGS 84 / UTM zone 33N", ..."""
-    return str(crs.to_wkt().split('"')[1])
 
 
 def _positions(window: Window, source: Affine, target: Affine, project: MapTransform | None) -> Positions:
@@ -293,12 +270,27 @@ def _common_window(alignment: Alignment, lr: Scene, hr: Scene, *, reach: float) 
     hr_columns, hr_rows = _applied(~alignment._corrected, x, y)
     if not (np.isfinite(hr_rows).all() and np.isfinite(hr_columns).all()):
         raise GridError(f"{lr.path}: its outline has no place in the CRS of {hr.path}; reproject one file first")
+    _require_in_one_piece((hr_rows, hr_columns), lr, hr)
     tolerance = 1e-6  # a pixel centre on the outline is inside
     row, column = np.ceil(hr_rows.min() - 0.5 - tolerance), np.ceil(hr_columns.min() - 0.5 - tolerance)
     bottom, right = np.floor(hr_rows.max() - 0.5 + tolerance) + 1, np.floor(hr_columns.max() - 0.5 + tolerance) + 1
     limit = 2.0**40
     row, column, bottom, right = (int(np.clip(value, -limit, limit)) for value in (row, column, bottom, right))
     return Window.between(row, column, bottom, right).clipped(hr.grid.height, hr.grid.width)
+
+
+def _require_in_one_piece(outline: tuple[Coordinates, Coordinates], lr: Scene, hr: Scene) -> None:
+    """Refuse a pair of which one is torn apart in the CRS of the other: by its cut, or by a pole."""
+    rows, columns = (values.reshape(4, -1) for values in outline)
+    is_whole = bool(np.isfinite(rows).all() and np.isfinite(columns).all())
+    if is_whole:
+        steps = np.hypot(np.diff(rows), np.diff(columns))
+        is_whole = bool((steps.max(axis=1) <= TORN * np.median(steps, axis=1) + 1).all())
+    if not is_whole:
+        raise GridError(
+            f"{lr.path}: it or {hr.path} is torn apart in the other's CRS (at 180 degrees or a pole); scenes in one "
+            "piece were expected; reproject one to the CRS of the other first: gdalwarp -t_srs EPSG:CODE IN OUT.tif"
+        )
 
 
 def _local_ratio(alignment: Alignment, common: Window) -> tuple[float, float]:

@@ -10,6 +10,8 @@ from pifnet_cli.errors import SceneReadError, SceneWriteError
 
 ENVI_DATA_SUFFIXES = (".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".cube", ".sli", ".hyspex")
 GEOTIFF_SUFFIXES = (".tif", ".tiff")
+_NEVER_DATA = (".hdr", ".xml", ".sta", ".enp", ".png", ".jpg", ".jpeg", ".txt", ".csv", *GEOTIFF_SUFFIXES)
+_SNIFFED = 1024  # bytes; comments may stand before the first element of XML
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _FOREIGN_MAGIC = {
     b"\x89HDF": "an HDF5 or netCDF-4 file",
@@ -30,16 +32,21 @@ _FOREIGN_MAGIC = {
 
 @dataclass(frozen=True, slots=True)
 class SceneFiles:
-    """The files of one scene; `header` is an ENVI header, which a GeoTIFF may have beside it too."""
+    """The files of one scene.
+
+    `header` is an ENVI header, which a GeoTIFF may have beside it too; `crs` GDAL's .aux.xml beside an output whose CRS
+    its own keys cannot hold.
+    """
 
     scene_format: SceneFormat
     data: Path
     header: Path | None = None
+    crs: Path | None = None
 
     @property
     def all(self) -> tuple[Path, ...]:
         """Every file, data first."""
-        return (self.data,) if self.header is None else (self.data, self.header)
+        return tuple(path for path in (self.data, self.header, self.crs) if path is not None)
 
 
 def find_scene(path: Path) -> SceneFiles:
@@ -55,7 +62,7 @@ def find_scene(path: Path) -> SceneFiles:
         return SceneFiles(SceneFormat.GEOTIFF, path, _tiff_sidecar(path))
     headers = _headers_of(path)
     if not headers:
-        kind = next((name for magic, name in _FOREIGN_MAGIC.items() if start.startswith(magic)), None)
+        kind = _foreign_kind(start)
         raise SceneReadError(
             f"{path}: {f'is {kind}' if kind else 'no ENVI header lies beside it'}; "
             f"GeoTIFF, or ENVI with its header {path.stem}.hdr, was expected; "
@@ -118,7 +125,7 @@ def _first_bytes(path: Path) -> bytes:
         if path.exists() and not path.is_file():
             raise SceneReadError(f"{path}: is no regular file; a raster file was expected; copy it to disk first")
         with path.open("rb") as file:
-            start = file.read(16)
+            start = file.read(_SNIFFED)
     except FileNotFoundError:
         raise SceneReadError(f"{path}: no such file; an ENVI or GeoTIFF scene was expected; check the path") from None
     except OSError as error:
@@ -136,10 +143,14 @@ def _from_header(header: Path, start: bytes) -> SceneFiles:
         )
     candidates = data_files_of(header)
     if not candidates:
-        raise SceneReadError(
-            f"{header}: its data file is missing; {header.stem}, {header.stem}.img or the like was expected beside it; "
-            "put both files into one folder"
-        )
+        expected = f"{header.stem}, {header.stem}.img or the like was expected beside it"
+        others = [path.name for path in _siblings(header) if _may_be_data(path, header)]
+        if others:
+            raise SceneReadError(
+                f"{header}: no file of a usual name is its data; {expected}; if {' or '.join(others[:3])} is its data, "
+                "name that file instead"
+            )
+        raise SceneReadError(f"{header}: its data file is missing; {expected}; put both files into one folder")
     if len(candidates) > 1:
         names = ", ".join(candidate.name for candidate in candidates)
         raise SceneReadError(f"{header}: several files may be its data ({names}); name the data file itself")
@@ -147,6 +158,21 @@ def _from_header(header: Path, start: bytes) -> SceneFiles:
     if candidates[0].suffix.lower() in GEOTIFF_SUFFIXES and start.startswith(_TIFF_MAGIC):
         return SceneFiles(SceneFormat.GEOTIFF, candidates[0], header)
     return SceneFiles(SceneFormat.ENVI, candidates[0], header)
+
+
+def _may_be_data(path: Path, header: Path) -> bool:
+    """Whether a file has a header's name but for an extension that tells nothing."""
+    return path.stem.lower() == header.stem.lower() and path.suffix.lower() not in _NEVER_DATA
+
+
+def _foreign_kind(start: bytes) -> str | None:
+    """What a file is that is no scene for us, by its first bytes; None where they tell nothing."""
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"<?xml"):
+        return _FOREIGN_MAGIC[b"<VRTDataset"] if b"<VRTDataset" in text else "an XML file"
+    return next(
+        (name for magic, name in _FOREIGN_MAGIC.items() if start.startswith(magic) or text.startswith(magic)), None
+    )
 
 
 def _siblings(path: Path) -> list[Path]:

@@ -3,18 +3,22 @@
 import math
 from contextlib import suppress
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
-from rasterio.io import DatasetReader
+from rasterio.io import DatasetReader, MemoryFile
 
 from pifnet_cli.errors import GridError
 from pifnet_cli.raster.envi.header import EnviHeader
+from pifnet_cli.raster.gdal import gdal_session
 from pifnet_cli.scene import Grid
 
 _FARTHEST = 1e12  # map units, whatever they are: beyond, areas and distances overflow
 _PARALLEL = 1e-9  # relative; decides what ENVI can express
+_SAME_UNIT = 1e-4  # relative; international and survey feet differ by 2e-6
+_PARTS_OF_DEGREES = {"minutes": 60, "seconds": 3600}  # as words of `units`
 
 
 def read_grid(dataset: DatasetReader, path: Path, header: EnviHeader | None, remarks: list[str]) -> Grid:
@@ -37,14 +41,16 @@ def read_grid(dataset: DatasetReader, path: Path, header: EnviHeader | None, rem
     transform: Affine = dataset.transform
     entries = split_map_info(header)
     if header is not None and entries is not None:
-        transform = map_info_transform(entries, header.path, remarks)
+        transform = Affine.scale(_in_crs_units(entries, wkt)) @ map_info_transform(entries, header.path, remarks)
     elif wkt is not None and transform == Affine.identity():
         raise GridError(
             f"{path}: has a CRS but no geotransform; both or neither were expected; set it with gdal_edit.py -a_ullr, "
             "or remove the CRS with gdal_edit.py -a_srs ''"
         )
     _require_sound(transform, path)
-    return Grid(dataset.height, dataset.width, transform, wkt)
+    grid = Grid(dataset.height, dataset.width, transform, wkt)
+    _require_on_earth(grid, path)
+    return grid
 
 
 def split_map_info(header: EnviHeader | None) -> list[str] | None:
@@ -83,6 +89,17 @@ def map_info_transform(entries: list[str], path: Path, remarks: list[str]) -> Af
     return Affine(steps.a, steps.b, x - origin_x, steps.d, steps.e, y - origin_y)
 
 
+def _in_crs_units(entries: list[str], wkt: str | None) -> float:
+    """What one unit of `map info` is in units of the CRS: minutes and seconds of arc are no units of a CRS in degrees.
+
+    All other words of `units` GDAL makes the unit of the CRS.
+    """
+    named = (entry.partition("=") for entry in entries)
+    unit = next((value.strip().lower() for name, _, value in named if name.strip().lower() == "units"), "")
+    is_geographic = wkt is not None and CRS.from_wkt(wkt).is_geographic
+    return 1 / _PARTS_OF_DEGREES.get(unit, 1) if is_geographic else 1.0
+
+
 def map_info(grid: Grid, path: Path) -> str | None:
     """The `map info` of a grid, as every version of GDAL and ENVI reads it; None for a grid in pixels without CRS.
 
@@ -109,6 +126,47 @@ def map_info(grid: Grid, path: Path) -> str | None:
         )
     name, zone = _projection(grid)
     return f"{{{name}, 1, 1, {t.c!r}, {t.f!r}, {size_x!r}, {size_y!r}{zone}{rotation}}}"
+
+
+def same_crs(one: str | None, other: str | None) -> bool:
+    """Whether two WKTs, None for none, mean the same."""
+    if one is None or other is None:
+        return one is other
+    return bool(CRS.from_wkt(one) == CRS.from_wkt(other))
+
+
+def is_held_by_keys(crs_wkt: str) -> bool:
+    """Whether a GeoTIFF's own keys give a CRS back, as GDAL writes and reads them; tried on one pixel in memory."""
+    with gdal_session(GDAL_PAM_ENABLED=False), MemoryFile() as memory:
+        place = {"crs": crs_wkt, "transform": Affine.scale(2, -2)}
+        with memory.open(driver="GTiff", height=1, width=1, count=1, dtype="uint8", **place):
+            pass
+        with memory.open() as dataset:
+            return same_crs(None if dataset.crs is None else dataset.crs.to_wkt(), crs_wkt)
+
+
+def crs_sidecar(crs_wkt: str) -> str:
+    """The text of an .aux.xml that states a CRS; GDAL believes it before the keys of the GeoTIFF beside it."""
+    wkt = CRS.from_wkt(crs_wkt).to_wkt(version="WKT2_2019")
+    return f"<PAMDataset>\n  <SRS>{escape(wkt)}</SRS>\n</PAMDataset>\n"
+
+
+def coordinate_system_string(crs_wkt: str, path: Path) -> str:
+    """A CRS in ESRI's dialect, which is all that ENVI headers hold.
+
+    Raises:
+        GridError: The dialect has no words for it.
+    """
+    stated = None
+    with suppress(CRSError):
+        stated = str(CRS.from_wkt(crs_wkt).to_wkt(version="WKT1_ESRI"))
+        if same_crs(_official_wkt(CRS.from_wkt(stated)) or stated, crs_wkt):
+            return stated
+    name = crs_wkt.split(chr(34))[1]
+    raise GridError(
+        f"{path}: an ENVI header cannot hold this coordinate system ({name}); write GeoTIFF (.tif), or reproject "
+        "first: gdalwarp -t_srs EPSG:CODE IN OUT.tif"
+    )
 
 
 def _projection(grid: Grid) -> tuple[str, str]:
@@ -154,17 +212,37 @@ def _known_wkt(crs: CRS | None, path: Path, remarks: list[str]) -> str | None:
 def _envi_wkt(crs: CRS | None, header: EnviHeader, remarks: list[str]) -> str | None:
     """The WKT of an ENVI file, by its EPSG code where ESRI's dialect, which has no codes, says the same in all else.
 
-    Without it the same CRS in a GeoTIFF would seem to be another one.
+    Without it the same CRS in a GeoTIFF would seem to be another one. Where `map info` names another unit than the
+    coordinate system string, GDAL believes `map info`.
     """
     text = header.text("coordinate system string")
     with suppress(CRSError):
         stated = CRS.from_wkt(text.strip("{} ")) if text else crs
-        code = None if stated is None else stated.to_epsg()
-        if stated is not None and code is not None:
-            official = CRS.from_epsg(code)
-            if official.to_wkt(version="WKT1_ESRI") == stated.to_wkt(version="WKT1_ESRI"):
-                return str(official.to_wkt())
+        if stated is not None and crs is not None:
+            stated = stated if math.isclose(_unit(stated), _unit(crs), rel_tol=_SAME_UNIT) else crs
+        official = None if stated is None else _official_wkt(stated)
+        if official is not None:
+            return official
     return _known_wkt(crs, header.path, remarks)
+
+
+def _unit(crs: CRS) -> float:
+    """In metres or radians."""
+    return float(crs.units_factor[1])
+
+
+def _official_wkt(stated: CRS) -> str | None:
+    """The WKT of the EPSG code that says the same as a CRS in ESRI's dialect; None where there is none.
+
+    Raises:
+        CRSError: ESRI's dialect has no words for it.
+    """
+    code = stated.to_epsg()
+    if code is None:
+        return None
+    official = CRS.from_epsg(code)
+    is_same = official.to_wkt(version="WKT1_ESRI") == stated.to_wkt(version="WKT1_ESRI")
+    return str(official.to_wkt()) if is_same else None
 
 
 def _require_geotransform(dataset: DatasetReader, path: Path) -> None:
@@ -192,6 +270,22 @@ def _code(crs: CRS | None) -> str:
     """As `gdalwarp -t_srs` takes it; the placeholder of our messages where it has no code."""
     code = None if crs is None else crs.to_epsg()
     return "EPSG:CODE" if code is None else f"EPSG:{code}"
+
+
+def _require_on_earth(grid: Grid, path: Path) -> None:
+    """Refuse latitudes beyond the poles by more than a pixel or a degree: another unit, or another CRS, is meant."""
+    if grid.crs_wkt is None:
+        return
+    crs = CRS.from_wkt(grid.crs_wkt)
+    if not crs.is_geographic or not math.isclose(_unit(crs), math.radians(1), rel_tol=_SAME_UNIT):
+        return
+    corners = [grid.transform @ (column, row) for column in (0, grid.width) for row in (0, grid.height)]
+    latitude = max((y for _, y in corners), key=abs)
+    if abs(latitude) > 90 + max(1.0, grid.gsd[0]):
+        raise GridError(
+            f"{path}: lies at a latitude of {latitude:g} degrees; -90 to 90 was expected; its CRS or its unit is "
+            "another one: correct it with gdal_edit.py -a_srs, or in 'map info' of an ENVI header"
+        )
 
 
 def _require_sound(transform: Affine, path: Path) -> None:

@@ -18,6 +18,7 @@ from pifnet_cli.raster.checks import reason
 from pifnet_cli.raster.envi.header import DATA_TYPES
 from pifnet_cli.raster.envi.output import EnviFile, header_text
 from pifnet_cli.raster.formats import SceneFiles, output_files
+from pifnet_cli.raster.georeference import crs_sidecar, is_held_by_keys
 from pifnet_cli.raster.geotiff.output import GeoTiffFile, creation_profile
 from pifnet_cli.raster.publishing import publication
 from pifnet_cli.raster.publishing.verification import MissingBlocks, verify
@@ -220,13 +221,17 @@ def create_scene(scene: Scene, options: WriteOptions, *, inputs: Sequence[Path] 
     return SceneWriter(plan, partials, pixels)
 
 
-def require_apart(scene: Scene, other: Scene) -> None:
-    """Refuse two scenes to be written whose files would get in each other's way.
+def require_names(paths: Sequence[Path], *, inputs: Sequence[Path], overwrite: Overwrite) -> None:
+    """Make those of `create_scene`'s checks that need the names alone, of scenes that are to appear together.
 
     Raises:
-        SceneWriteError: They would.
+        SceneWriteError: A name is taken, is an input's, or stands for no format, or two get in each other's way.
     """
-    publication.require_apart(output_files(_real(scene.path)), output_files(_real(other.path)))
+    named = [output_files(_real(path)) for path in paths]
+    for position, files in enumerate(named):
+        publication.require_free_name(files, inputs=inputs, overwrite=overwrite)
+        for other in named[:position]:
+            publication.require_apart(files, other)
 
 
 def require_creatable(scene: Scene, options: WriteOptions, *, inputs: Sequence[Path] = ()) -> None:
@@ -246,6 +251,8 @@ def _planned(scene: Scene, options: WriteOptions, inputs: Sequence[Path]) -> Out
     if files.scene_format is SceneFormat.GEOTIFF:
         profile = creation_profile(scene, options.creation_options, block_size=options.block_size)
         needed = size if profile["COMPRESS"] == "NONE" else size // HOPEFUL_COMPRESSION
+        if scene.grid.crs_wkt is not None and not is_held_by_keys(scene.grid.crs_wkt):
+            files = replace(files, crs=files.data.with_name(f"{files.data.name}.aux.xml"))
         plan = OutputPlan(scene, files, profile=profile)
     else:
         interleave = _interleave(scene.path, options)
@@ -263,6 +270,8 @@ def _real(path: Path) -> Path:
 
 
 def _start(plan: OutputPlan, partials: SceneFiles) -> PixelFile:
+    if partials.crs is not None and plan.scene.grid.crs_wkt is not None:
+        partials.crs.write_text(crs_sidecar(plan.scene.grid.crs_wkt), encoding="utf-8")
     if plan.profile is not None:
         return GeoTiffFile(partials.data, plan.scene, plan.profile)
     if partials.header is not None:

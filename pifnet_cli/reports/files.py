@@ -7,11 +7,20 @@ from pathlib import Path
 
 from pifnet_cli.choices import Overwrite
 from pifnet_cli.errors import SceneWriteError
-from pifnet_cli.raster.publishing.publication import publish
+from pifnet_cli.raster.publishing.places import first_shared, require_no_input
+from pifnet_cli.raster.publishing.publication import publish, shortened
 
 
-def require_free(outputs: Sequence[Path], *, inputs: Sequence[Path], overwrite: Overwrite) -> None:
+def require_free(
+    outputs: Sequence[Path], *, inputs: Sequence[Path], overwrite: Overwrite, taken: Sequence[Path] = ()
+) -> None:
     """Refuse files that could not be published.
+
+    Args:
+        outputs: The files.
+        inputs: What is read meanwhile, as the user named it.
+        overwrite: Whether the files may exist.
+        taken: The files of other outputs of the same command.
 
     Raises:
         SceneWriteError: A file exists, is an input, is asked for twice, or has no folder to be written to.
@@ -23,9 +32,8 @@ def require_free(outputs: Sequence[Path], *, inputs: Sequence[Path], overwrite: 
             raise SceneWriteError(f"{output}: its folder cannot be written to; choose another one")
         if output.is_dir():
             raise SceneWriteError(f"{output}: is a folder; a file name was expected")
-        if any(output.exists() and known.exists() and output.samefile(known) for known in inputs):
-            raise SceneWriteError(f"{output}: is an input; choose another name")
-        if any(output.resolve() == other.resolve() for other in outputs[:index]):
+        require_no_input([output], inputs)
+        if first_shared([output], [*taken, *outputs[:index]]) is not None:
             raise SceneWriteError(f"{output}: two outputs have this name; choose another one")
         if overwrite is Overwrite.REFUSE and (output.exists() or output.is_symlink()):
             raise SceneWriteError(f"{output}: exists; give --overwrite to replace it")
@@ -38,7 +46,7 @@ def published(output: Path) -> Iterator[Path]:
     Raises:
         SceneWriteError: The file cannot be written.
     """
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    partial = output.with_name(f".{shortened(output.name)}.{os.getpid()}.partial")
     try:
         yield partial
         publish([(partial, output)], stale=())

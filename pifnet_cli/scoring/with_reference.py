@@ -88,8 +88,7 @@ def score_scene(
     """
     files = files or ReportFiles()
     with open_scene(fused) as fused_reader, open_scene(reference) as reference_reader:
-        inputs = [path for reader in (fused_reader, reference_reader) for path in (reader.path, reader.header) if path]
-        require_free(files.asked_for, inputs=inputs, overwrite=settings.overwrite)
+        require_free(files.asked_for, inputs=[fused, reference], overwrite=settings.overwrite)
         pair = _comparable_pair(fused_reader, reference_reader, border=settings.border)
         whole = Window(0, 0, pair.area.height, pair.area.width)
         blocks = list(whole.blocks(_block_side(settings, bands=pair.bands.count)))

@@ -16,6 +16,8 @@ from pifnet_cli.choices import Overwrite, Start
 from pifnet_cli.errors import CheckpointError, SettingsError
 from pifnet_cli.networks.build import load_weights, weights_of
 from pifnet_cli.networks.checkpoint import (
+    HEADER_FILE,
+    STATE_FILE,
     WEIGHTS_FILE,
     Arrays,
     Checkpoint,
@@ -26,13 +28,16 @@ from pifnet_cli.networks.checkpoint import (
     save_checkpoint,
     save_state,
 )
+from pifnet_cli.raster.publishing.places import require_no_input
 from pifnet_cli.recipe import Recipe
 from pifnet_cli.settings import TrainSettings
+from pifnet_cli.training.history import HISTORY_FILE
 from pifnet_cli.training.loop import Learner, TrainingStatus
 from pifnet_cli.training.sources import TrainingScene
 from pifnet_cli.training.validation import HeldOut
 
 LAST_FILE = "last.safetensors"
+WRITTEN_FILES = WEIGHTS_FILE, HEADER_FILE, STATE_FILE, LAST_FILE, HISTORY_FILE
 NETWORK, MEAN, MOMENTS = "network.", "mean.", "moments."  # what names of arrays in a state begin with
 BUDGET = (
     "epochs",
@@ -88,13 +93,23 @@ class TrainingFiles:
         return f"{self._folder} (step {status.best_step})"
 
 
-def opened_folder(folder: Path, *, start: Start, overwrite: Overwrite) -> TrainingState | None:
+def opened_folder(
+    folder: Path, *, start: Start, overwrite: Overwrite, inputs: Sequence[Path] = ()
+) -> TrainingState | None:
     """Create the folder of a new training, or read the state that a resumed one goes on from.
+
+    Args:
+        folder: Of the checkpoint.
+        start: Anew, or where a training stopped.
+        overwrite: Whether it may hold a training.
+        inputs: Files that the training reads; none may be one that it writes.
 
     Raises:
         CheckpointError: It holds another training, or none to resume; or it cannot be created.
+        SceneWriteError: A file that would be written is an input.
         SettingsError: It is a file.
     """
+    require_no_input((folder / name for name in WRITTEN_FILES), inputs)
     if start is Start.RESUME:
         return load_state(folder)
     if folder.exists() and not folder.is_dir():

@@ -14,7 +14,7 @@ from pifnet_cli.choices import Phase
 from pifnet_cli.degrade.blocks import Block, BlockDegrader, PairNoise
 from pifnet_cli.degrade.noise import NoiseStream, window_noise
 from pifnet_cli.degrade.psf import Psf, psf_of
-from pifnet_cli.degrade.record import recorded_sensor
+from pifnet_cli.degrade.record import RECORD_NAME, recorded_sensor
 from pifnet_cli.degrade.sensor_model import SensorModel, project_spectrally
 from pifnet_cli.degrade.srf import spectral_projection
 from pifnet_cli.errors import BandsError, GridError, SceneReadError
@@ -150,6 +150,14 @@ def open_training_scene(
         sensor=sensor,
         noise=noise,
     )
+
+
+def files_of(path: Path) -> list[Path]:
+    """What `open_training_scene` reads, as far as it is there: a scene's name stands for all its files."""
+    if not path.is_dir():
+        return [path]
+    names = (*LR_NAMES, *HR_NAMES, *REFERENCE_NAMES)
+    return [path / RECORD_NAME, *(path / (name + suffix) for name in names for suffix in SUFFIXES)]
 
 
 def require_alike(scenes: Sequence[TrainingScene]) -> None:

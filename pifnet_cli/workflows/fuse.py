@@ -33,16 +33,17 @@ def fuse_scene(
     Raises:
         PifnetError: An input cannot be used, the two do not fit, or the output cannot be written.
     """
-    outputs = _outputs(lr_hsi, hr_msi, settings)
+    outputs = _outputs(lr_hsi, hr_msi, output, settings)
     with _opened(lr_hsi, hr_msi, settings) as (lr, hr):
         return run_fusion(lr, hr, output, settings, outputs, progress=progress)
 
 
 def preview_fusion(lr_hsi: Path, hr_msi: Path, output: Path, settings: FuseSettings) -> FusedScene:
     """What `fuse_scene` would do, after the same checks of inputs and output; nothing is written."""
+    outputs = _outputs(lr_hsi, hr_msi, output, settings)
     with _opened(lr_hsi, hr_msi, settings) as (lr, hr):
         plan = plan_fusion(chosen_bands(lr, settings.bands), hr, output, settings)
-        _outputs(lr_hsi, hr_msi, settings).require(plan)
+        outputs.require(plan)
     return FusedScene(plan)
 
 
@@ -52,7 +53,13 @@ def _opened(lr_hsi: Path, hr_msi: Path, settings: FuseSettings) -> Iterator[tupl
         yield lr, hr
 
 
-def _outputs(lr_hsi: Path, hr_msi: Path, settings: FuseSettings) -> FileOutputs:
-    return FileOutputs(
-        inputs=[lr_hsi, hr_msi], overwrite=settings.overwrite, creation_options=settings.creation_options
+def _outputs(lr_hsi: Path, hr_msi: Path, output: Path, settings: FuseSettings) -> FileOutputs:
+    """Where the results go, once it is certain that their names are free."""
+    checkpoint = [] if settings.checkpoint is None else [settings.checkpoint]
+    outputs = FileOutputs(
+        inputs=[lr_hsi, hr_msi, *checkpoint],
+        overwrite=settings.overwrite,
+        creation_options=settings.creation_options,
     )
+    outputs.require_names(output, settings.uncertainty)
+    return outputs

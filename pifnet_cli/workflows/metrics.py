@@ -75,7 +75,8 @@ def assess_scene(
         if reference is None:
             raise SettingsError("nothing to score by: give REFERENCE, or --lr and --hr, or all three")
         return Assessment(score_scene(fused, reference, settings, files=files, progress=progress))
-    _require_free(files, [fused, *pair, *([reference] if reference else [])], settings)
+    inputs = [path for path in (fused, *pair, reference, settings.checkpoint) if path is not None]
+    require_free(files.asked_for, inputs=inputs, overwrite=settings.overwrite)
     if reference is None:
         by_pair = _by_pair(fused, pair, settings, progress=progress)
         _write_without_reference(by_pair, fused, pair, files)
@@ -114,11 +115,3 @@ def _write_without_reference(found: PairAssessment, fused: Path, pair: tuple[Pat
         with reopen_scene(pair[0]) as lr:
             write_text(files.bands_csv, agreement_csv(found.scores, lr.scene.bands))
     found.maps.write(sam_map=files.sam_map, error_map=files.error_map)
-
-
-def _require_free(files: ReportFiles, scenes: list[Path], settings: MetricsSettings) -> None:
-    inputs = []
-    for path in scenes:
-        with reopen_scene(path) as reader:
-            inputs += [file for file in (reader.path, reader.header) if file]
-    require_free(files.asked_for, inputs=inputs, overwrite=settings.overwrite)

@@ -13,7 +13,7 @@ from pifnet_cli.choices import Overwrite, SceneFormat
 from pifnet_cli.degrade.blocks import SIDE_STEP, BlockDegrader, PairNoise
 from pifnet_cli.degrade.record import RECORD_NAME, scene_record, simulation_record
 from pifnet_cli.degrade.sensor_model import SensorModel
-from pifnet_cli.degrade.srf import SpectralProjection, spectral_projection
+from pifnet_cli.degrade.srf import SpectralProjection, response_tables, spectral_projection
 from pifnet_cli.errors import GridError
 from pifnet_cli.progress import Progress, silent
 from pifnet_cli.raster.formats import output_files
@@ -76,7 +76,13 @@ def simulate_scene(
     with ExitStack() as stack:
         source = stack.enter_context(open_scene(scene))
         output = stack.enter_context(
-            OutputFolder(folder, record=RECORD_NAME, owned=_owned_names(), overwrite=settings.overwrite, inputs=[scene])
+            OutputFolder(
+                folder,
+                record=RECORD_NAME,
+                owned=_owned_names(),
+                overwrite=settings.overwrite,
+                inputs=[scene, *response_tables(settings.srf)],
+            )
         )
         projection = _projection(source, settings)
         sensor = _sensor(projection, settings)

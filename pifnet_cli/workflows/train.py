@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from pifnet_cli.choices import Anchor, Variant
+from pifnet_cli.degrade.srf import response_tables
 from pifnet_cli.errors import SettingsError, TrainingError
 from pifnet_cli.fusion.closed_form import scene_anchor
 from pifnet_cli.fusion.statistics import scene_statistics
@@ -26,7 +27,7 @@ from pifnet_cli.training.loop import Budget, Callbacks, Learner, ReportStatus, T
 from pifnet_cli.training.patches import PatchNeeds, PatchSource, TrainingPair, anchor_margin
 from pifnet_cli.training.recipes import recipe_of
 from pifnet_cli.training.resume import TrainingFiles, fingerprint, network_so_far, opened_folder, restore
-from pifnet_cli.training.sources import TrainingScene, open_training_scene, require_alike
+from pifnet_cli.training.sources import TrainingScene, files_of, open_training_scene, require_alike
 from pifnet_cli.training.untrained import (
     anchored_shape,
     basis_of_corrections,
@@ -82,7 +83,9 @@ def train_model(
         PifnetError: An input cannot be used, inputs do not fit each other, or training stopped before its budget.
     """
     recipe = recipe_of(settings)
-    state = opened_folder(folder, start=settings.start, overwrite=settings.overwrite)
+    read = [file for path in (*inputs, *settings.validation) for file in files_of(path)]
+    read += response_tables(settings.degradation.srf)
+    state = opened_folder(folder, start=settings.start, overwrite=settings.overwrite, inputs=read)
     with ExitStack() as stack:
         # BLAS threads wait for cores that torch's threads hold, and the other way round: 17 x slower (measured).
         stack.enter_context(threadpool_limits(limits=1, user_api="blas"))

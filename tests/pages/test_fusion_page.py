@@ -207,20 +207,20 @@ def test_a_failure_says_that_the_fused_scene_is_complete(files: FusionFiles, fus
 
 @pytest.mark.parametrize("which", ["lr_hsi", "hr_msi"])
 def test_a_page_over_an_input_is_refused(files: FusionFiles, which: str) -> None:
-    with pytest.raises(SceneWriteError, match="is an input"):
+    with pytest.raises(SceneWriteError, match="is also an input"):
         require_fusion_page(ReportSettings(getattr(files, which), (), Overwrite.REPLACE), files, SETTINGS)
 
 
 def test_a_page_over_the_data_file_of_the_lr_hsi_is_refused(files: FusionFiles) -> None:
     page = files.lr_hsi.with_suffix(".img")
-    with pytest.raises(SceneWriteError, match="is an input"):
+    with pytest.raises(SceneWriteError, match="is also an input"):
         require_fusion_page(ReportSettings(page, (), Overwrite.REPLACE), files, SETTINGS)
 
 
 @pytest.mark.parametrize("name", ["new.hdr", "new.img"])
 def test_a_page_over_the_output_is_refused_before_either_exists(files: FusionFiles, tmp_path: Path, name: str) -> None:
     given = FusionFiles(files.lr_hsi, files.hr_msi, tmp_path / "new.hdr")
-    with pytest.raises(SceneWriteError, match="is also the output"):
+    with pytest.raises(SceneWriteError, match="two outputs have this name"):
         require_fusion_page(ReportSettings(tmp_path / name, (), Overwrite.REPLACE), given, SETTINGS)
 
 

@@ -133,7 +133,7 @@ def test_scores_without_their_files_have_no_page(tmp_path: Path) -> None:
 
 def test_a_page_over_an_input_or_another_output_is_refused(pair: tuple[Path, Path], tmp_path: Path) -> None:
     for path in (*pair, pair[1].with_suffix(".img")):
-        with pytest.raises(SceneWriteError, match="is an input"):
+        with pytest.raises(SceneWriteError, match="is also an input"):
             require_metrics_page(ReportSettings(path, (), Overwrite.REPLACE), ScoredFiles(*pair))
     page = ReportSettings(tmp_path / "r.csv", (), Overwrite.REPLACE)
     with pytest.raises(SceneWriteError, match="two outputs have this name"):

@@ -79,6 +79,31 @@ def test_a_header_without_data_is_refused(tmp_path):
         find_scene(header)
 
 
+@pytest.mark.parametrize("data", ["x.rfl", "x.cube2", "X.rad"])
+def test_data_of_an_unusual_name_are_pointed_at(tmp_path, data):
+    header, _ = _pair(tmp_path, "x.hdr", data)
+    words = rf"x\.hdr: no file of a usual name is its data; .*; if {data} is its data, name that file instead"
+    with pytest.raises(SceneReadError, match=words):
+        find_scene(header)
+    if data.startswith("x"):
+        assert find_scene(tmp_path / data).header == header
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('<?xml version="1.0"?>\n<VRTDataset rasterXSize="4">', "a GDAL virtual raster"),
+        ('\ufeff<?xml version="1.0" encoding="UTF-8"?>\n<!-- made by hand -->\n<VRTDataset>', "a GDAL virtual raster"),
+        ("\n  <VRTDataset>", "a GDAL virtual raster"),
+        ('<?xml version="1.0"?>\n<isd>', "an XML file"),
+    ],
+)
+def test_xml_is_told_from_data_that_lost_their_header(tmp_path, text, kind):
+    (tmp_path / "s.vrt").write_text(text, encoding="utf-8")
+    with pytest.raises(SceneReadError, match=rf"s\.vrt: is {kind}; .*; convert it to GeoTIFF"):
+        find_scene(tmp_path / "s.vrt")
+
+
 def test_a_header_of_raw_data_does_not_take_a_tiff_for_it(tmp_path):
     header, data = _pair(tmp_path, "x.hdr", "x.img")
     data.unlink()

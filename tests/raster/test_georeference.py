@@ -170,3 +170,58 @@ def test_other_coordinate_systems_come_through_a_geotiff_and_an_envi_header(tmp_
 def test_rotation_is_counted_against_the_clock(tmp_path):
     text = map_info(Grid(24, 40, ROTATED, WKT), tmp_path / "x.hdr")
     assert math.isclose(float(text.split("rotation=")[1].rstrip("}")), 30.0)
+
+
+DEGREES = (13.0158, 52.3964, 1.5e-4, 1.5e-4)  # square: GDAL turns others wrongly
+ESRI_UTM, ESRI_WGS84 = (CRS.from_epsg(code).to_wkt(version="WKT1_ESRI") for code in (32633, 4326))
+
+
+@pytest.mark.parametrize("string", [None, ESRI_WGS84])
+@pytest.mark.parametrize("rotation", ["", ", rotation=30"])
+@pytest.mark.parametrize(
+    ("unit", "parts"), [("Degrees", 1), ("Minutes", 60), ("Seconds", 3600), ("seconds", 3600), ("SECONDS ", 3600)]
+)
+def test_minutes_and_seconds_of_arc_are_read_as_gdal_reads_them(tmp_path, unit, parts, rotation, string):
+    place = ", ".join(repr(number * parts) for number in DEGREES)
+    text = f"{{Geographic Lat/Lon, 1, 1, {place}, WGS-84, units={unit}{rotation}}}"
+    path = _envi(tmp_path, text, **({"coordinate system string": f"{{{string}}}"} if string else {}))
+    grid = _open(path).scene.grid
+    with rasterio.open(path.with_suffix(".img")) as dataset:
+        assert grid.transform.almost_equals(dataset.transform, 1e-9)
+    assert (grid.transform.c, grid.transform.f) == pytest.approx(DEGREES[:2], rel=1e-12)
+    assert CRS.from_wkt(grid.crs_wkt).to_epsg() == 4326
+
+
+@pytest.mark.parametrize("entry", ["units = Seconds", "Units=Seconds"])
+def test_units_may_be_spelt_otherwise(tmp_path, entry):
+    place = ", ".join(repr(number * 3600) for number in DEGREES)
+    grid = _open(_envi(tmp_path, f"{{Geographic Lat/Lon, 1, 1, {place}, WGS-84, {entry}}}")).scene.grid
+    assert (grid.transform.c, grid.transform.f) == pytest.approx(DEGREES[:2], rel=1e-12)
+
+
+@pytest.mark.parametrize("string", [None, ESRI_UTM])
+@pytest.mark.parametrize(
+    ("unit", "metres"), [("Meters", 1), ("Feet", 0.3048), ("Km", 1000), ("Yards", 0.9144), ("Miles", 1609.344)]
+)
+def test_units_of_map_info_are_those_of_the_crs_as_gdal_says(tmp_path, unit, metres, string):
+    place = ", ".join(repr(number / metres) for number in (365055.0, 5807085.0, 30.0, 30.0))
+    text = f"{{UTM, 1, 1, {place}, 33, North, WGS-84, units={unit}}}"
+    path = _envi(tmp_path, text, **({"coordinate system string": f"{{{string}}}"} if string else {}))
+    grid = _open(path).scene.grid
+    with rasterio.open(path.with_suffix(".img")) as dataset:
+        assert CRS.from_wkt(grid.crs_wkt) == dataset.crs
+    assert CRS.from_wkt(grid.crs_wkt).units_factor[1] == pytest.approx(metres)
+    assert grid.transform.c == pytest.approx(365055.0 / metres)
+
+
+@pytest.mark.parametrize("unit", ["Degrees", "Arcsec"])
+def test_a_latitude_beyond_the_poles_is_refused(tmp_path, unit):
+    text = f"{{Geographic Lat/Lon, 1, 1, 46857, 188627, 0.54, 0.324, WGS-84, units={unit}}}"
+    with pytest.raises(GridError, match=r"x\.img: lies at a latitude of 188627 degrees; -90 to 90 was expected"):
+        _open(_envi(tmp_path, text))
+
+
+def test_a_global_grid_whose_outer_pixels_reach_beyond_the_poles_is_read(tmp_path):
+    at = Affine(0.5, 0.0, -180.25, 0.0, -0.5, 90.25)
+    path = write_scene(tmp_path / "x.tif", random_pixels(1, 361, 721), transform=at, crs="EPSG:4326")
+    assert _open(path).scene.grid.transform == at

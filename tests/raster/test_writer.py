@@ -19,7 +19,7 @@ from rasterio.crs import CRS
 from pifnet_cli.choices import Overwrite
 from pifnet_cli.errors import GridError, SceneWriteError, SettingsError
 from pifnet_cli.raster.reader import open_scene
-from pifnet_cli.raster.writer import JointWriters, WriteOptions, create_scene, require_apart, require_creatable
+from pifnet_cli.raster.writer import JointWriters, WriteOptions, create_scene, require_creatable, require_names
 from pifnet_cli.scene import Bands, Grid, Scene, WavelengthUnit, Window
 from scenes import NORTH_UP, ROTATED, SOUTH_UP, random_pixels, write_scene
 
@@ -512,9 +512,9 @@ def test_no_scene_appears_after_an_exception(tmp_path):
 def test_outputs_that_share_files_are_refused(tmp_path, one, other):
     (tmp_path / "link.tif").symlink_to(tmp_path / "o.tif")
     with pytest.raises(SceneWriteError, match="choose another name"):
-        require_apart(_scene(tmp_path / one), _scene(tmp_path / other))
+        require_names([tmp_path / one, tmp_path / other], inputs=[], overwrite=Overwrite.REFUSE)
 
 
 @pytest.mark.parametrize(("one", "other"), [("o.tif", "sigma.tif"), ("o.img", "sigma.img"), ("o.tif", "o.dat")])
 def test_outputs_of_their_own_are_let_through(tmp_path, one, other):
-    require_apart(_scene(tmp_path / one), _scene(tmp_path / other))
+    require_names([tmp_path / one, tmp_path / other], inputs=[], overwrite=Overwrite.REFUSE)

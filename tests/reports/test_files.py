@@ -57,7 +57,7 @@ def test_an_input_is_refused_by_any_name(tmp_path: Path, kind: str) -> None:
         output.symlink_to(source)
     if kind == "hard link":
         output.hardlink_to(source)
-    with pytest.raises(SceneWriteError, match="is an input"):
+    with pytest.raises(SceneWriteError, match="is also an input"):
         require_free([output], inputs=[source], overwrite=Overwrite.REPLACE)
 
 

@@ -273,7 +273,7 @@ def test_an_existing_report_is_refused(pair: tuple[Path, Path], tmp_path: Path) 
 def test_a_report_never_replaces_an_input(pair: tuple[Path, Path], tmp_path: Path, name: str) -> None:
     settings = MetricsSettings(overwrite=Overwrite.REPLACE)
     before = (tmp_path / name).read_bytes()
-    with pytest.raises(SceneWriteError, match=f"{name}: is an input"):
+    with pytest.raises(SceneWriteError, match=f"{name}: is also an input"):
         score_scene(*pair, settings, files=ReportFiles(csv=tmp_path / name))
     assert (tmp_path / name).read_bytes() == before
 

@@ -287,7 +287,7 @@ def test_an_input_is_never_replaced(tmp_path):
     link.hardlink_to(scene)
 
     for name in (scene, link):
-        with pytest.raises(SceneWriteError, match="is an input"):
+        with pytest.raises(SceneWriteError, match="is also an input"):
             simulate_scene(name, tmp_path / "pair", SimulateSettings(srf="boxes:3", overwrite=Overwrite.REPLACE))
 
     assert scene.read_bytes() == before

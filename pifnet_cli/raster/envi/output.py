@@ -7,12 +7,11 @@ from io import FileIO
 from pathlib import Path
 
 import numpy as np
-from rasterio.crs import CRS
 
 from pifnet_cli.raster.bands import display_bands
 from pifnet_cli.raster.envi.header import DATA_TYPES, EnviLayout
 from pifnet_cli.raster.envi.pixels import in_file_order, joined, runs_of
-from pifnet_cli.raster.georeference import map_info
+from pifnet_cli.raster.georeference import coordinate_system_string, map_info
 from pifnet_cli.raster.stored_numbers import Stored
 from pifnet_cli.scene import Bands, Scene, Window
 
@@ -70,7 +69,7 @@ def header_text(scene: Scene, interleave: str) -> str:
     """The ENVI header of a scene; numbers in as many digits as they need to be read back unchanged.
 
     Raises:
-        GridError: The grid is sheared, or rotated with unequal or flipped sides.
+        GridError: The grid is sheared, or rotated with unequal or flipped sides; or ENVI has no words for its CRS.
     """
     fields = {
         "samples": str(scene.grid.width),
@@ -127,8 +126,7 @@ def _position(scene: Scene) -> dict[str, str]:
     if info is not None:
         fields["map info"] = info
     if scene.grid.crs_wkt is not None:
-        wkt = CRS.from_wkt(scene.grid.crs_wkt).to_wkt(version="WKT1_ESRI")
-        fields["coordinate system string"] = f"{{{wkt}}}"
+        fields["coordinate system string"] = f"{{{coordinate_system_string(scene.grid.crs_wkt, scene.path)}}}"
     return fields
 
 

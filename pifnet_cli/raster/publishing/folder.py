@@ -10,7 +10,8 @@ from typing import Self
 
 from pifnet_cli.choices import Overwrite
 from pifnet_cli.errors import SceneWriteError
-from pifnet_cli.raster.formats import find_scene
+from pifnet_cli.raster.publishing.places import require_no_input
+from pifnet_cli.raster.publishing.publication import shortened
 
 
 class OutputFolder:
@@ -29,7 +30,7 @@ class OutputFolder:
             record: Name of the file that describes the others.
             owned: Names of the other files that this or an earlier run may leave; those not written anew are removed.
             overwrite: Whether such files may exist.
-            inputs: Scenes that must not be among them.
+            inputs: Scenes and tables that must not be among them.
 
         Raises:
             SceneWriteError: The folder cannot be used, or holds outputs or inputs already.
@@ -37,7 +38,7 @@ class OutputFolder:
         self._folder = folder
         self._record = record
         self._existing = _existing(folder, (*owned, record))
-        self._require_no_input(inputs)
+        require_no_input((folder / name for name in (*owned, record)), inputs)
         if self._existing and overwrite is Overwrite.REFUSE:
             raise SceneWriteError(
                 f"{self._existing[0]}: exists already; add --overwrite to replace it, or choose another folder"
@@ -108,14 +109,6 @@ class OutputFolder:
             if path.name not in produced:
                 path.unlink(missing_ok=True)
 
-    def _require_no_input(self, inputs: Sequence[Path]) -> None:
-        for path in inputs:
-            for file in find_scene(path).all:
-                if any(file.samefile(existing) for existing in self._existing):
-                    raise SceneWriteError(
-                        f"{file}: is an input, and would be replaced by an output of that name; choose another folder"
-                    )
-
 
 def _existing(folder: Path, names: Sequence[str]) -> list[Path]:
     if folder.exists() and not folder.is_dir():
@@ -126,4 +119,4 @@ def _existing(folder: Path, names: Sequence[str]) -> list[Path]:
 
 
 def _hidden_name(folder: Path) -> str:
-    return f".{folder.name}.{os.getpid()}.partial"
+    return f".{shortened(folder.name)}.{os.getpid()}.partial"

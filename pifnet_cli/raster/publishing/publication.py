@@ -9,9 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from pifnet_cli.choices import Overwrite
-from pifnet_cli.errors import SceneReadError, SceneWriteError
-from pifnet_cli.raster.formats import GEOTIFF_SUFFIXES, SceneFiles, data_files_of, find_scene
+from pifnet_cli.errors import SceneWriteError
+from pifnet_cli.raster.formats import GEOTIFF_SUFFIXES, SceneFiles, data_files_of
+from pifnet_cli.raster.publishing.places import first_shared, require_no_input
 
+_ROOM = 200  # bytes
 _PENDING: set[tuple[int, Path]] = set()  # (process, path): partial files that may exist
 
 
@@ -22,11 +24,17 @@ def partial_files(files: SceneFiles) -> SceneFiles:
     yet, or has been left already.
     """
     data = files.data
-    partial = data.with_name(f".{data.stem}.{os.getpid()}.{secrets.token_hex(4)}.partial{data.suffix}")
+    partial = data.with_name(f".{shortened(data.stem)}.{os.getpid()}.{secrets.token_hex(4)}.partial{data.suffix}")
     header = None if files.header is None else partial.with_suffix(".hdr")
-    named = SceneFiles(files.scene_format, partial, header)
+    crs = None if files.crs is None else partial.with_name(f"{partial.name}.aux.xml")
+    named = SceneFiles(files.scene_format, partial, header, crs)
     _PENDING.update((os.getpid(), path.absolute()) for path in named.all)
     return named
+
+
+def shortened(name: str) -> str:
+    """As much of a name as leaves room for what partial names add, within the 255 bytes that systems take."""
+    return os.fsencode(name)[:_ROOM].decode("utf-8", "ignore")
 
 
 def require_free_name(files: SceneFiles, *, inputs: Sequence[Path], overwrite: Overwrite) -> None:
@@ -42,11 +50,7 @@ def require_free_name(files: SceneFiles, *, inputs: Sequence[Path], overwrite: O
     for path in existing:
         if path.is_dir():
             raise SceneWriteError(f"{path}: is a folder; a file name was expected; choose another output")
-        for source in _files_of(inputs):
-            if path.exists() and source.exists() and path.samefile(source):
-                raise SceneWriteError(
-                    f"{path}: is also an input ({source}); writing would destroy it; choose another output"
-                )
+    require_no_input((*files.all, *sidecars(files)), inputs)
     _require_only_data(files)
     if existing and overwrite is Overwrite.REFUSE:
         raise SceneWriteError(f"{existing[0]}: exists already; choose another output, or replace it with --overwrite")
@@ -60,12 +64,10 @@ def require_apart(files: SceneFiles, others: SceneFiles) -> None:
     Raises:
         SceneWriteError: The message names both and the remedy.
     """
-    own, their = ({path.resolve() for path in scene.all} for scene in (files, others))
-    beside_own, beside_their = ({path.resolve() for path in sidecars(scene)} for scene in (files, others))
-    shared = sorted((own & (their | beside_their)) | (beside_own & their))
-    if shared:
+    shared = first_shared([*files.all, *sidecars(files)], others.all) or first_shared(files.all, sidecars(others))
+    if shared is not None:
         raise SceneWriteError(
-            f"{files.data}: needs {shared[0].name}, which is or goes with the output {others.data}; choose another name"
+            f"{files.data}: needs {shared.name}, which is or goes with the output {others.data}; choose another name"
         )
 
 
@@ -110,7 +112,8 @@ def publish(pairs: Sequence[tuple[Path, Path]], stale: Iterable[Path]) -> None:
         for partial, _ in pairs:
             _flush_to_disk(partial)
         for path in (*stale, *(final for _, final in pairs[1:])):
-            path.unlink(missing_ok=True)
+            if os.path.lexists(path):  # a sidecar's name may be too long for the system
+                path.unlink(missing_ok=True)
         for partial, final in pairs:
             partial.replace(final)
             published.append(final)
@@ -148,15 +151,6 @@ def _require_only_data(files: SceneFiles) -> None:
                 f"{files.data}: {rival.name} beside it has the same name but for the extension, and would be taken for "
                 "the data of its header; choose another output"
             )
-
-
-def _files_of(inputs: Sequence[Path]) -> list[Path]:
-    """The inputs, with the header or data file that belongs to each."""
-    found = list(inputs)
-    for path in inputs:
-        with suppress(SceneReadError):
-            found.extend(find_scene(path).all)
-    return found
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -8,6 +8,7 @@ from rasterio.errors import RasterioError
 
 from pifnet_cli.errors import PifnetError, SceneWriteError
 from pifnet_cli.raster.gdal import gdal_session
+from pifnet_cli.raster.georeference import same_crs
 from pifnet_cli.raster.reader import reopen_scene
 from pifnet_cli.scene import Scene, Window
 
@@ -43,6 +44,11 @@ def verify(partial: Path, scene: Scene, *, missing: MissingBlocks = MissingBlock
     )  # fmt: skip
     if not same_shape or not found.grid.transform.almost_equals(grid.transform, precision=1e-6):
         raise SceneWriteError(f"{scene.path}: is not what was written when read again; check the disk")
+    if not same_crs(found.grid.crs_wkt, grid.crs_wkt):
+        raise SceneWriteError(
+            f"{scene.path}: its coordinate system is another one when read again; is another file of its name in the "
+            "way? write elsewhere"
+        )
     if is_tiff:
         _require_blocks(partial, scene, missing)
 
