@@ -1,11 +1,14 @@
 """ENVI headers: their fields, and the pixel layout that they declare, checked against the data file."""
 
+import locale
 import math
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from spectral.io import envi
 
 from pifnet_cli.errors import SceneReadError
 from pifnet_cli.raster.formats import SceneFiles
@@ -172,35 +175,48 @@ def _decoded(content: bytes) -> str:
 
 
 def _fields(path: Path, text: str) -> dict[str, Field]:
-    """Fields by lower-case name; lists were in braces, and go on until a line ends with one."""
+    """Fields by lower-case name, as SPy reads them; lists were in braces.
+
+    Raises:
+        SceneReadError: SPy finds no sense in them, or a brace is never closed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        readable = Path(folder) / "header.hdr"
+        lines = "\n".join(["ENVI", *_joined_lines(path, text), ""])
+        readable.write_text(lines, encoding=locale.getencoding(), errors="replace")  # the only one that SPy reads
+        try:
+            fields: dict[str, Field] = envi.read_envi_header(str(readable))
+        except envi.EnviException as error:
+            raise SceneReadError(f"{path}: the ENVI header cannot be parsed ({error}); correct the header") from error
+    return fields
+
+
+def _joined_lines(path: Path, text: str) -> Iterator[str]:
+    """A line a field, names in lower case: SPy's time grows with the square of a list's lines, this with the text.
+
+    A list goes on until a line ends with its closing bracket; comments inside are left out.
+    """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     lines.reverse()
-    fields: dict[str, Field] = {}
     while lines:
         line = lines.pop()
         name, equals, value = line.partition("=")
         if not equals or line.startswith(";"):
             continue
-        name, value = name.strip().lower(), value.strip()
-        closing = _CLOSING.get(value[:1])
-        parts = [value]
+        parts = [value.strip()]
+        closing = _CLOSING.get(parts[0][:1])
         while closing is not None and not parts[-1].endswith(closing):
             if not lines:
                 raise SceneReadError(
                     f"{path}: the ENVI header cannot be parsed; a brace is probably never closed at the end of its "
-                    f"line, that of '{name[:40]}'; correct the header"
+                    f"line, that of '{name.strip()[:40]}'; correct the header"
                 )
             if closing == "]" and "=" in lines[-1]:
                 break
             following = lines.pop()
             if not following.startswith(";"):
                 parts.append(following.strip())
-        value = "\n".join(parts)
-        if closing == "}" and name != "description":
-            fields[name] = [entry.strip() for entry in value[1:-1].split(",")]
-        else:
-            fields[name] = value.strip("{}").strip() if closing == "}" else value
-    return fields
+        yield f"{name.strip().lower()} = {' '.join(parts)}"
 
 
 def _require_image(header: EnviHeader) -> None:
