@@ -190,7 +190,7 @@ def train(
     best = result.best
     return Trained(
         checkpoint=result.folder,
-        method=result.header.method,
+        method=result.header.method.value,
         steps=result.status.step,
         minutes=result.status.seconds / 60,
         psnr=None if best is None else best.psnr_db,

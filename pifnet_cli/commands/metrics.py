@@ -76,7 +76,7 @@ def metrics(
         Compat,
         typer.Option(
             "--compat",
-            help="Definitions of the scores: the usual ones, or those of PIF-Net's own evaluation of scenes in [0, 1].",
+            help="Definitions of the scores: the usual ones, or PIF-Net's own, for scenes between 0 and 1.",
         ),
     ] = MetricsSettings.compat,
     csv: Annotated[

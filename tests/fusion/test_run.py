@@ -55,13 +55,12 @@ def test_ground_that_is_nodata_never_reaches_the_method(method, side, tmp_path: 
                for tile, pixels in zip(tiles, fused, strict=True))  # fmt: skip
 
 
-@pytest.mark.parametrize("number", [np.nan, 3e38])
-def test_a_result_without_a_valid_pixel_is_refused_and_not_written(pifnet, tmp_path, number):
+def test_a_result_without_a_valid_pixel_is_refused_and_not_written(pifnet, tmp_path):
     lr, hr, _ = write_pair(tmp_path, bands=BANDS, hr_size=(32, 48))
     hyper = {"hsi_channels": BANDS, "msi_channels": 3, **SMALL[Method.PIFNET]}
     with open_scene(lr) as hsi, open_scene(hr) as msi:
         bands, guide = bands_record(hsi.scene.bands), bands_record(msi.scene.bands)
-    weights = {name: np.full(tensor.shape, number, np.float32) for name, tensor in PIFNet(**hyper).state_dict().items()}
+    weights = {name: np.full(tensor.shape, 3e38, np.float32) for name, tensor in PIFNet(**hyper).state_dict().items()}
     header = Header("pifnet", "paper", hyper, bands, guide, ratio=4.0, sensor=None, scale=1.0)
     save_checkpoint(tmp_path / "network", Checkpoint(header, weights))
     output = tmp_path / "fused.tif"
