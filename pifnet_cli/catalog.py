@@ -57,6 +57,7 @@ class MethodFacts:
         tells_sigma: Whether it says how far it may be off.
         gaps: What it is shown in the gaps of the LR-HSI.
         spares_bad_bands: Whether bands that are marked bad are fused by regression, since they would spoil the others.
+        least_bands: Bands of the LR-HSI below which it does worse than interpolation, since it takes bands together.
         takes_ratio: Whether a network is built for a ratio.
         over_anchor: Further arguments of a network that starts from a closed-form anchor.
         recipe: How a network is trained, as published.
@@ -74,6 +75,7 @@ class MethodFacts:
     tells_sigma: bool = False
     gaps: Gaps = Gaps.CLOSED
     spares_bad_bands: bool = False
+    least_bands: int = 1
     takes_ratio: bool = True
     over_anchor: Mapping[str, HyperParameter] = field(default_factory=dict)
     recipe: Recipe | None = None
@@ -269,6 +271,7 @@ class Method(StrEnum):
             load=lambda: import_module("pifnet_models.classical.gsa").GSA,
             papers=(papers.GSA,),
             statistics=Statistics.MOMENTS,
+            least_bands=2,
         ),
     )
     GLP = (
@@ -302,6 +305,7 @@ class Method(StrEnum):
             load=lambda: import_module("pifnet_models.classical.brovey").Brovey,
             papers=(papers.BROVEY,),
             statistics=Statistics.MOMENTS,
+            least_bands=2,
         ),
     )
     CNMF = (
@@ -313,6 +317,7 @@ class Method(StrEnum):
             load=lambda: import_module("pifnet_models.classical.cnmf").CNMF,
             papers=(papers.CNMF,),
             statistics=Statistics.MOMENTS,
+            least_bands=2,
             blends_tiles=True,
             needs_parallel_grid=True,
             spares_bad_bands=True,
@@ -327,6 +332,7 @@ class Method(StrEnum):
             load=lambda: import_module("pifnet_models.classical.hysure").HySure,
             papers=(papers.HYSURE,),
             statistics=Statistics.MOMENTS,
+            least_bands=2,
             blends_tiles=True,
             needs_parallel_grid=True,
             spares_bad_bands=True,

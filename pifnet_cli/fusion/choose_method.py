@@ -106,5 +106,4 @@ def _bundled(folder: Path, *, lr_bands: Bands, hr_bands: Bands, ratio: float, ov
 def _gain_words(header: Header) -> str:
     if header.gain_db is None:
         return ""
-    start = Anchor.KRIGING if header.anchor is Anchor.KRIGING else Anchor.REGRESSION
-    return f" ({header.gain_db:+.2f} dB over {start.value} on its held-out area)"
+    return f" ({header.gain_db:+.2f} dB over {header.compared_with.value} on its held-out area)"

@@ -75,7 +75,13 @@ def plan_fusion(lr: OpenScene, hr: OpenScene, output: Path, settings: FuseSettin
     if choice.header is not None:
         operator = operator.trained_with(choice.header.sensor or {})
     alignment = operator.alignment
-    for notice in (*alignment.notices, *_regrid_notices(choice, alignment), *shift_notices(operator, settings)):
+    notices = [
+        *alignment.notices,
+        *_method_notices(choice, lr.scene.bands.count),
+        *_regrid_notices(choice, alignment),
+        *shift_notices(operator, settings),
+    ]
+    for notice in notices:
         log.warning("%s, %s: %s", lr.scene.path, hr.scene.path, notice)
     if operator.source is not BlurSource.FOUND:
         log.info("blur, MTF %.3f, %.3f at LR Nyquist: %s", *operator.mtf_at_nyquist, operator.source.told)
@@ -165,6 +171,23 @@ def _holds(dtype: str, value: float) -> bool:
         limits = np.iinfo(dtype)
         return limits.min <= value <= limits.max and float(value).is_integer()
     return not math.isfinite(value) or abs(value) <= float(np.finfo(dtype).max)
+
+
+def _method_notices(choice: Choice, hsi_bands: int) -> list[str]:
+    """What the user should know where another method is known to do better."""
+    told = []
+    header, facts = choice.header, choice.method.facts
+    if hsi_bands < facts.least_bands:
+        told.append(
+            f"{choice.method.value} takes bands together and does worse than interpolation on an LR-HSI of "
+            f"{hsi_bands}; use --method kriging or regression"
+        )
+    if header is not None and header.gain_db is not None and header.gain_db < 0:
+        told.append(
+            f"{choice.checkpoint} is {-header.gain_db:.2f} dB worse than {header.compared_with.value} on its held-out "
+            f"area; use --method {header.compared_with.value} instead, or train it for longer"
+        )
+    return told
 
 
 def _regrid_notices(choice: Choice, alignment: Alignment) -> list[str]:

@@ -81,6 +81,11 @@ class Header:
         return None if gain is None else float(gain)
 
     @property
+    def compared_with(self) -> Anchor:
+        """What `gain_db` is over: the network's anchor, or the regression where it has none."""
+        return Anchor.KRIGING if self.anchor is Anchor.KRIGING else Anchor.REGRESSION
+
+    @property
     def takes_blocks(self) -> bool:
         """Whether the network takes LR pixels as blocks of HR pixels; it is built for a ratio then."""
         return "ratio" in self.hyper_parameters

@@ -89,7 +89,7 @@ class TrainingFiles:
         save_checkpoint(self._folder / LAST_FILE, checkpoint)
         save_state(self._folder, training_state(self._learner, status, self._fingerprint))
         self._add_to_history(record)
-        log.info("%s", _sentence(status))
+        log.info("%s", _sentence(status, header.compared_with.value))
         return f"{self._folder} (step {status.best_step})"
 
 
@@ -204,10 +204,10 @@ def _status(record: Mapping[str, Any], name: str) -> TrainingStatus:
         raise CheckpointError(f"{name}: its training state is of another version ({error}); train it again") from error
 
 
-def _sentence(status: TrainingStatus) -> str:
+def _sentence(status: TrainingStatus, start: str) -> str:
     words = f"step {status.step} ({status.progress:.0%})"
     if "loss" in status.losses and math.isfinite(status.losses["loss"]):
         words += f": loss {status.losses['loss']:.4g}"
     if status.held_out is not None:
-        words += f", held-out PSNR {status.held_out.psnr_db:.2f} dB ({status.held_out.gain_db:+.2f} over the anchor)"
+        words += f", held-out PSNR {status.held_out.psnr_db:.2f} dB ({status.held_out.gain_db:+.2f} over {start})"
     return words + (", best so far" if status.is_best and status.step else "")
